@@ -1,0 +1,83 @@
+# Two commands do all: `make demo` and `make test`. Each installs what a bare Debian machine with
+# Swift lacks.
+
+SWIFT ?= swift
+PREFIX ?= /usr/local
+DEMO_OUTPUT ?= demo-output
+PYTHON ?= python3
+VENV := .build-venv
+
+# iniparser is the only library outside the Swift packages; git fetches those.
+PACKAGES := libiniparser-dev git ca-certificates
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: setup build demo test lint install fuzz verify bench docs proto clean
+
+setup:
+	@missing=""; for package in $(PACKAGES); do \
+	  dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing$$missing"; \
+	  $(SUDO) apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+
+build: setup
+	$(SWIFT) build -c release --product gsconvert
+
+demo: build
+	@mkdir -p $(DEMO_OUTPUT)
+	@for bits in 8 4; do \
+	  echo; echo "== digits_cnn.onnx with $$bits-bit weights"; \
+	  $$($(SWIFT) build -c release --show-bin-path)/gsconvert \
+	    --modelFile=fixtures/digits/digits_cnn.onnx \
+	    --outputFile=$(DEMO_OUTPUT)/digits_cnn_w$$bits.onnx \
+	    --configFile=configs/demo_w$$bits.cfg || exit 1; \
+	done; \
+	echo; echo "The models are in $(DEMO_OUTPUT)/, a quant_param.csv for each in" \
+	  "$(DEMO_OUTPUT)/w8-report/ and $(DEMO_OUTPUT)/w4-report/."
+
+test: setup
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+
+lint:
+	$(SWIFT) format lint --recursive --parallel Sources Tests Package.swift
+
+install: setup
+	$(SWIFT) build -c release --product gsconvert --static-swift-stdlib --scratch-path .build-static
+	install -D -m 755 .build-static/release/gsconvert $(DESTDIR)$(PREFIX)/bin/gsconvert
+
+# Long fuzzing; FUZZ_COUNT inputs of each kind from FUZZ_SEED on.
+FUZZ_COUNT ?= 200000
+FUZZ_SEED ?= 1
+fuzz: setup
+	$(SWIFT) build -c release --product gsconvert-fuzz
+	$$($(SWIFT) build -c release --show-bin-path)/gsconvert-fuzz --count $(FUZZ_COUNT) --seed $(FUZZ_SEED)
+
+$(VENV):
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet numpy onnx onnxruntime
+
+# Compares quantized weights with numpy and onnxruntime, to the last bit.
+verify: build $(VENV)
+	$(VENV)/bin/python Tests/Oracles/verify_all.py \
+	  $$($(SWIFT) build -c release --show-bin-path)/gsconvert
+
+# Speed and memory against onnxruntime's own quantizer; MODEL=... for another model.
+MODEL ?= fixtures/digits/digits_cnn.onnx
+bench: build $(VENV)
+	$(VENV)/bin/python Benchmarks/run.py $(MODEL) \
+	  $$($(SWIFT) build -c release --show-bin-path)/gsconvert
+
+# Writes the reference pages anew from the tables in the code.
+docs:
+	GSCONVERT_REGENERATE=1 $(SWIFT) test --filter ConfigurationTests
+
+# Generated code is committed; this needs protobuf-compiler and protoc-gen-swift.
+proto:
+	cd Sources/ModelFormats/ONNX/Proto && \
+	  protoc --swift_out=. --swift_opt=Visibility=Internal onnx_subset.proto
+
+clean:
+	rm -rf .build .build-static $(VENV) $(DEMO_OUTPUT)

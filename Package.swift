@@ -1,0 +1,57 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// Numeric loops are some 100 times slower unoptimized, so the modules that hold them are compiled
+/// optimized in debug builds too.
+let hot: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
+/// Contraction would let a processor with fused multiply-add change the last bit.
+let hotC: [CSetting] = [.unsafeFlags(["-O3", "-ffp-contract=off"])]
+
+let package = Package(
+  name: "gsconvert",
+  products: [.executable(name: "gsconvert", targets: ["gsconvert"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.28.0"),
+  ],
+  targets: [
+    .target(name: "Support", swiftSettings: hot),
+    .target(name: "CIniparser", linkerSettings: [.linkedLibrary("iniparser")]),
+    .target(name: "Configuration", dependencies: ["Support", "CIniparser"]),
+    .target(name: "ModelGraph", dependencies: ["Support"], swiftSettings: hot),
+    .target(name: "Operators", dependencies: ["ModelGraph"]),
+    .target(name: "CKernels", cSettings: hotC),
+    .target(
+      name: "Quantization",
+      dependencies: ["CKernels", "ModelGraph", "Operators", "Support"],
+      swiftSettings: hot),
+    .target(
+      name: "ModelFormats",
+      dependencies: [
+        "ModelGraph", "Support",
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ],
+      exclude: ["ONNX/Proto/onnx_subset.proto"], swiftSettings: hot),
+    .target(name: "Reports", dependencies: ["Quantization", "ModelGraph", "Support"]),
+    .target(
+      name: "Conversion",
+      dependencies: [
+        "Configuration", "ModelFormats", "ModelGraph", "Operators", "Quantization", "Reports",
+        "Support",
+      ]),
+    .executableTarget(
+      name: "gsconvert",
+      dependencies: [
+        "Conversion", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    .testTarget(name: "SupportTests", dependencies: ["Support"]),
+    .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
+    .testTarget(name: "ModelGraphTests", dependencies: ["ModelGraph"]),
+    .testTarget(name: "ModelFormatsTests", dependencies: ["ModelFormats"]),
+    .testTarget(name: "QuantizationTests", dependencies: ["Quantization"], swiftSettings: hot),
+    .testTarget(name: "ConversionTests", dependencies: ["Conversion"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["gsconvert"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

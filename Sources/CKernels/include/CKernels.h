@@ -1,0 +1,46 @@
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+// Hot loops over weights. Each has a slow obvious Swift counterpart in the tests.
+//
+// Results don't depend on the processor: sums have a fixed number of lanes, products and sums
+// are never contracted, and rounding errors are integers in units of 2^-24 of a step.
+
+/// Whether all of `count` float32 values are finite; their largest magnitude goes to `largest`.
+int gs_scan(const float *values, size_t count, float *largest);
+
+/// Smallest and largest of `count` > 0 finite values.
+void gs_range(const float *values, size_t count, float *minimum, float *maximum);
+
+/// out[c * rows + r] = in[r * stride + c] for `columns` columns.
+void gs_gather_columns(const float *in, size_t rows, size_t stride, size_t columns, float *out);
+
+/// Rounds to nearest, halves away from zero: integer = clamp(round(value / scale + zero_point)).
+/// `errors`, unless null, gets integer - (value / scale + zero_point) in units of 2^-24, kept
+/// within 127 steps.
+void gs_quantize(const float *values, size_t count, double scale, double zero_point, int32_t lowest,
+                 int32_t highest, int32_t *integers, int32_t *errors);
+
+/// Sum of squared errors of rounding `count` values to the grid, in units of the values.
+double gs_rounding_error(const float *values, size_t count, double scale, double zero_point,
+                         int32_t lowest, int32_t highest);
+
+/// Moves integers by one step so that their errors sum to within half a step of zero, the largest
+/// errors first, the lower index first where equal; never outside lowest..highest.
+/// `scratch` has room for `count` indices.
+void gs_balance(int32_t *integers, int32_t *errors, size_t count, int32_t lowest, int32_t highest,
+                uint32_t *scratch);
+
+/// With p = integer - zero_point: sums of p, p*p, value, value*p and value*value.
+void gs_moments(const float *values, const int32_t *integers, size_t count, int32_t zero_point,
+                int64_t *sum_p, int64_t *sum_pp, double *sum_v, double *sum_vp, double *sum_vv);
+
+/// IEEE half precision and bfloat16 to float32.
+void gs_widen_half(const uint16_t *in, size_t count, float *out);
+void gs_widen_bfloat(const uint16_t *in, size_t count, float *out);
+
+/// Stores integers in a narrower type. Two 4-bit integers share a byte, the first in the low half.
+void gs_store_int8(const int32_t *in, size_t count, int8_t *out);
+void gs_store_int16(const int32_t *in, size_t count, int16_t *out);
+void gs_pack_int4(const int8_t *in, size_t count, uint8_t *out);

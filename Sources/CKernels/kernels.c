@@ -1,0 +1,181 @@
+#include "CKernels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#define DISPATCHED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define DISPATCHED
+#endif
+
+enum { LANES = 16 };
+static const double ERROR_UNIT = 16777216.0;
+
+DISPATCHED int gs_scan(const float *values, size_t count, float *largest) {
+  uint32_t top = 0;
+  for (size_t i = 0; i < count; i++) {
+    uint32_t bits;
+    memcpy(&bits, values + i, 4);
+    bits &= 0x7fffffff;
+    top = bits > top ? bits : top;
+  }
+  memcpy(largest, &top, 4);
+  return top < 0x7f800000;
+}
+
+DISPATCHED void gs_range(const float *values, size_t count, float *minimum, float *maximum) {
+  float low = values[0], high = values[0];
+  float lows[LANES], highs[LANES];
+  for (int j = 0; j < LANES; j++) lows[j] = low, highs[j] = high;
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES)
+    for (int j = 0; j < LANES; j++) {
+      float v = values[i + j];
+      lows[j] = v < lows[j] ? v : lows[j];
+      highs[j] = v > highs[j] ? v : highs[j];
+    }
+  for (; i < count; i++) {
+    lows[0] = values[i] < lows[0] ? values[i] : lows[0];
+    highs[0] = values[i] > highs[0] ? values[i] : highs[0];
+  }
+  for (int j = 0; j < LANES; j++) {
+    low = lows[j] < low ? lows[j] : low;
+    high = highs[j] > high ? highs[j] : high;
+  }
+  *minimum = low;
+  *maximum = high;
+}
+
+DISPATCHED void gs_gather_columns(const float *in, size_t rows, size_t stride, size_t columns, float *out) {
+  for (size_t r = 0; r < rows; r++)
+    for (size_t c = 0; c < columns; c++) out[c * rows + r] = in[r * stride + c];
+}
+
+// 0.49999999999999994 is the largest double below one half: adding it and cutting rounds halves
+// away from zero without rounding up values just below them.
+static inline __attribute__((always_inline)) double round_half_away(double x) {
+  return trunc(x + copysign(0.49999999999999994, x));
+}
+
+static inline __attribute__((always_inline)) double clamp(double x, double low, double high) {
+  x = x < low ? low : x;
+  return x > high ? high : x;
+}
+
+DISPATCHED void gs_quantize(const float *values, size_t count, double scale, double zero_point, int32_t lowest,
+                            int32_t highest, int32_t *integers, int32_t *errors) {
+  const double low = lowest, high = highest;
+  if (errors == NULL) {
+    for (size_t i = 0; i < count; i++)
+      integers[i] = (int32_t)clamp(round_half_away(values[i] / scale + zero_point), low, high);
+    return;
+  }
+  for (size_t i = 0; i < count; i++) {
+    double t = values[i] / scale + zero_point;
+    double q = clamp(round_half_away(t), low, high);
+    integers[i] = (int32_t)q;
+    errors[i] = (int32_t)rint(clamp((q - t) * ERROR_UNIT, -127 * ERROR_UNIT, 127 * ERROR_UNIT));
+  }
+}
+
+static inline __attribute__((always_inline)) double sum_lanes(double *lanes) {
+  for (int width = LANES / 2; width > 0; width /= 2)
+    for (int j = 0; j < width; j++) lanes[j] += lanes[j + width];
+  return lanes[0];
+}
+
+DISPATCHED double gs_rounding_error(const float *values, size_t count, double scale, double zero_point,
+                                    int32_t lowest, int32_t highest) {
+  const float inverse = (float)(1 / scale), low = (float)(lowest - zero_point), high = (float)(highest - zero_point);
+  const float magic = 12582912.0f;
+  double total[LANES] = {0};
+  size_t i = 0;
+  while (i < count) {
+    float block[LANES] = {0};
+    size_t end = i + 1024 * LANES < count ? i + 1024 * LANES : count;
+    for (; i + LANES <= end; i += LANES)
+      for (int j = 0; j < LANES; j++) {
+        float t = values[i + j] * inverse;
+        float c = t < low ? low : t;
+        c = c > high ? high : c;
+        float e = t - ((c + magic) - magic);
+        block[j] += e * e;
+      }
+    for (int j = 0; i < end; i++, j++) {
+      float t = values[i] * inverse;
+      float c = t < low ? low : t;
+      c = c > high ? high : c;
+      float e = t - ((c + magic) - magic);
+      block[j] += e * e;
+    }
+    for (int j = 0; j < LANES; j++) total[j] += block[j];
+  }
+  return sum_lanes(total) * scale * scale;
+}
+
+DISPATCHED void gs_moments(const float *values, const int32_t *integers, size_t count, int32_t zero_point,
+                           int64_t *sum_p, int64_t *sum_pp, double *sum_v, double *sum_vp, double *sum_vv) {
+  int64_t p1 = 0, p2 = 0;
+  double v1[LANES] = {0}, vp[LANES] = {0}, v2[LANES] = {0};
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES)
+    for (int j = 0; j < LANES; j++) {
+      int64_t p = integers[i + j] - zero_point;
+      double v = values[i + j];
+      p1 += p;
+      p2 += p * p;
+      v1[j] += v;
+      vp[j] += v * (double)p;
+      v2[j] += v * v;
+    }
+  for (int j = 0; i < count; i++, j++) {
+    int64_t p = integers[i] - zero_point;
+    double v = values[i];
+    p1 += p;
+    p2 += p * p;
+    v1[j] += v;
+    vp[j] += v * (double)p;
+    v2[j] += v * v;
+  }
+  *sum_p = p1;
+  *sum_pp = p2;
+  *sum_v = sum_lanes(v1);
+  *sum_vp = sum_lanes(vp);
+  *sum_vv = sum_lanes(v2);
+}
+
+DISPATCHED void gs_widen_bfloat(const uint16_t *in, size_t count, float *out) {
+  for (size_t i = 0; i < count; i++) {
+    uint32_t bits = (uint32_t)in[i] << 16;
+    memcpy(out + i, &bits, 4);
+  }
+}
+
+// The exponent is moved by a multiplication with 2^112, which also makes subnormals exact.
+DISPATCHED void gs_widen_half(const uint16_t *in, size_t count, float *out) {
+  for (size_t i = 0; i < count; i++) {
+    uint32_t magnitude = (uint32_t)(in[i] & 0x7fff) << 13, sign = (uint32_t)(in[i] & 0x8000) << 16, bits;
+    float value;
+    memcpy(&value, &magnitude, 4);
+    value *= 0x1p112f;
+    memcpy(&bits, &value, 4);
+    bits = (in[i] & 0x7c00) == 0x7c00 ? magnitude | 0x7f800000 : bits;
+    bits |= sign;
+    memcpy(out + i, &bits, 4);
+  }
+}
+
+DISPATCHED void gs_store_int8(const int32_t *in, size_t count, int8_t *out) {
+  for (size_t i = 0; i < count; i++) out[i] = (int8_t)in[i];
+}
+
+DISPATCHED void gs_store_int16(const int32_t *in, size_t count, int16_t *out) {
+  for (size_t i = 0; i < count; i++) out[i] = (int16_t)in[i];
+}
+
+void gs_pack_int4(const int8_t *in, size_t count, uint8_t *out) {
+  for (size_t i = 0; i + 1 < count; i += 2) out[i / 2] = (uint8_t)((in[i] & 15) | (in[i + 1] & 15) << 4);
+  if (count % 2) out[count / 2] = in[count - 1] & 15;
+}

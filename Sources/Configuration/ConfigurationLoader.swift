@@ -1,0 +1,60 @@
+import Support
+
+/// Reads all that steers a run, and reports all that is wrong with it at once.
+public enum ConfigurationLoader {
+  /// Options and quantization from the command line (names without dashes) and the file that its
+  /// `configFile` names.
+  ///
+  /// - Throws: the problems of the command line, then of the file, then what this version cannot
+  ///   do, then warnings.
+  public static func load(
+    commandLine: [String: String]
+  ) throws(Failure) -> (ConverterOptions, QuantizationConfiguration, warnings: [Diagnostic]) {
+    var problems: [Diagnostic] = []
+    var file: ParsedConfiguration?
+    if let path = commandLine[FlagTable.configFile], !path.isEmpty {
+      do throws(Failure) {
+        file = try ConfigurationParser.read(bytes: FileBytes.read(path: path), fileName: path)
+      } catch {
+        problems += error.diagnostics
+      }
+    } else {
+      problems.append(
+        Diagnostic(
+          .flagMissing, "--configFile is missing: no quantization is asked for",
+          notes: ["without it the result would be an unquantized copy"],
+          help: "--configFile=quant.cfg with [\(KeyTable.common)] and quant_type=WEIGHT_QUANT"))
+    }
+    let check = OptionChecker(commandLine: commandLine, file: file)
+    problems += check.problems
+    if let file {
+      problems += file.problems + QuantizationRules.problems(of: file)
+      problems += ascendProblems(of: file, check.flags)
+    }
+    problems = ProblemList.ordered(problems)
+    guard let file, let options = check.options, !ProblemList.hasError(problems) else {
+      throw Failure(problems)
+    }
+    let quantization = QuantizationConfiguration(
+      checked: file, warnings: problems.filter { !options.warnings.contains($0) })
+    return (options, quantization, warnings: problems)
+  }
+
+  /// A full quantization for Ascend does nothing unless the conversion is for Ascend too.
+  private static func ascendProblems(
+    of file: ParsedConfiguration, _ flags: FlagValues
+  ) -> [Diagnostic] {
+    let isAscend =
+      flags.text("optimize")?.hasPrefix("ascend_oriented") == true
+      || flags.text("device")?.hasPrefix("Ascend") == true
+    guard file.scope == .full, !isAscend,
+      file.value(section: "full_quant_param", key: "target_device") == .word("ASCEND")
+    else { return [] }
+    var location = file.location(section: "full_quant_param", key: "target_device")
+    location?.label = "needs --optimize=ascend_oriented"
+    return [
+      Diagnostic(
+        .keyConflict, "target_device=ASCEND without a conversion for Ascend", location: location)
+    ]
+  }
+}

@@ -1,0 +1,58 @@
+import Support
+
+/// What one run converts, from where to where and how it reports: the flags of the command line
+/// and of `[converter_param]`.
+public struct ConverterOptions: Sendable {
+  /// Format of the model that is read; nil lets the file tell.
+  public var fmk: ModelFormat?
+  /// Path of the model that is read.
+  public var modelFile: String
+  /// Path of the model that is written, with its extension.
+  public var outputFile: String
+  /// Format of the model that is written.
+  public var saveType: SaveType
+  /// Path of the weights of a Caffe model.
+  public var weightFile: String?
+  /// Path of the configuration file.
+  public var configFile: String?
+  /// Whether nothing is written.
+  public var dryRun: Bool
+  /// Worker threads; 0 is one per core.
+  public var threads: Int
+  /// Whether only the last line is printed.
+  public var quiet: Bool
+  /// Whether everything is printed.
+  public var verbose: Bool
+  /// How messages are written.
+  public var logFormat: LogFormat
+  /// What deserves attention, such as flags without effect.
+  public var warnings: [Diagnostic]
+  /// The flags in effect as printable lines, defaults and the command line's marked.
+  public var effectiveLines: [String]
+
+  /// Joins the flags of the command line (names without dashes) with those of the file; the
+  /// command line wins.
+  ///
+  /// - Throws: every wrong, missing, conflicting or unsupported flag at once.
+  public init(commandLine: [String: String], file: ParsedConfiguration?) throws(Failure) {
+    let check = OptionChecker(commandLine: commandLine, file: file)
+    guard let options = check.options else { throw Failure(check.problems) }
+    self = options
+  }
+
+  init(_ flags: FlagValues, outputFile: String, saveType: SaveType, warnings: [Diagnostic]) {
+    fmk = flags.word("fmk")
+    modelFile = flags.text("modelFile") ?? ""
+    self.outputFile = outputFile
+    self.saveType = saveType
+    weightFile = flags.text("weightFile")
+    configFile = flags.text(FlagTable.configFile)
+    dryRun = flags.boolean("dryRun")
+    if case .integer(let count) = flags.value("threads") { threads = count } else { threads = 0 }
+    quiet = flags.boolean("quiet")
+    verbose = flags.boolean("verbose")
+    logFormat = flags.word("logFormat") ?? .text
+    self.warnings = warnings
+    effectiveLines = flags.effectiveLines
+  }
+}

@@ -1,0 +1,119 @@
+/// The one list of command-line flags, which are the keys of `[converter_param]` too.
+public enum FlagTable {
+  /// The flag that names the configuration file; the only one that can't stand in it.
+  public static let configFile = "configFile"
+
+  /// All flags, in the manual's order.
+  public static let flags: [Setting] = modelFlags + tensorFlags + targetFlags + secretFlags + ownFlags
+
+  /// The flag of that name, in exactly this spelling and without dashes.
+  public static func flag(_ name: String) -> Setting? { flags.first { $0.name == name } }
+
+  private static let msWriter = "the `.ms` writer"
+  private static let engine = "the inference engine"
+
+  private static let modelFlags: [Setting] = [
+    Setting(
+      "fmk", .words(of: ModelFormat.self),
+      "Format of the model that is read; without it, the file tells.",
+      refusing: [.allExcept("ONNX", needs: "a reader of that format", instead: "--fmk=ONNX")]),
+    Setting("modelFile", .path, "The model that is read; required."),
+    Setting(
+      "outputFile", .path,
+      "The model that is written; required. A missing extension is appended."),
+    Setting("weightFile", .path, "The weights of a Caffe model; only with --fmk=CAFFE."),
+    Setting(configFile, .path, "The file that says how to quantize; required."),
+    Setting(
+      "saveType", .words(of: SaveType.self),
+      "Format of the model that is written; without it the extension of outputFile decides, "
+        + "else MINDIR_LITE.",
+      refusing: [
+        .of("MINDIR_LITE", needs: msWriter, instead: "--saveType=ONNX"),
+        .of("MINDIR", needs: "the MindIR writer", instead: "--saveType=ONNX"),
+      ]),
+  ]
+
+  private static let elementTypes = ["FLOAT16", "FLOAT", "INT8", "UINT8"]
+
+  private static func words(_ names: [String]) -> ValueType {
+    .word(names.map { ValueType.Word(name: $0) })
+  }
+
+  private static let tensorFlags: [Setting] = [
+    Setting(
+      "inputShape", .shapes(.plain), "Input shapes, such as `x:1,3,224,224;y:1,16`.",
+      refusing: [.allExcept(needs: samples)]),
+    Setting(
+      "inputDataFormat", words(["NHWC", "NCHW"]), "Layout of four-dimensional inputs.",
+      refusing: [.allExcept(needs: msWriter)]),
+    Setting(
+      "outputDataFormat", words(["NHWC", "NCHW"]), "Layout of four-dimensional outputs.",
+      refusing: [.allExcept(needs: msWriter)]),
+    Setting(
+      "inputDataType", words(elementTypes + ["INT32", "INT64", "DEFAULT"]), default: "DEFAULT",
+      "Element type of the inputs; DEFAULT is the model's own.",
+      refusing: [.allExcept("DEFAULT", needs: msWriter)]),
+    Setting(
+      "outputDataType", words(elementTypes + ["DEFAULT"]), default: "DEFAULT",
+      "Element type of the outputs; DEFAULT is the model's own.",
+      refusing: [.allExcept("DEFAULT", needs: msWriter)]),
+    Setting(
+      "fp16", words(["on", "off"]), default: "off",
+      "Whether weights that stay float are stored in 16 bits.",
+      refusing: [.allExcept("off", needs: "half-precision storage")]),
+  ]
+
+  private static let samples = "calibration or the `.ms` writer"
+
+  private static let targetFlags: [Setting] = [
+    Setting(
+      "optimize",
+      .word([
+        .init(name: "none"), .init(name: "general"), .init(name: "gpu_oriented"),
+        .init(name: "ascend_oriented", takesSuffix: true),
+      ]), default: "general", "The hardware that the graph is rewritten for.",
+      refusing: [.allExcept("none", "general", needs: "device-specific graph rewriting")],
+      idle: "an ONNX graph is written as it was read"),
+    Setting(
+      "device", words(["GPU", "Ascend", "Ascend310", "Ascend310P"]),
+      "The device that the model is compiled for.",
+      refusing: [.allExcept(needs: "a device compiler")]),
+    Setting(
+      "infer", .boolean, default: "false", "Whether the result is run once on random input.",
+      refusing: [.allExcept("false", needs: engine)]),
+    Setting(
+      "trainModel", .boolean, default: "false", "Whether the result can be trained.",
+      refusing: [.allExcept("false", needs: msWriter)]),
+    Setting(
+      "optimizeTransformer", .boolean, default: "false", "Whether attention is fused.",
+      refusing: [.allExcept("false", needs: "attention fusion")]),
+  ]
+
+  private static let secretFlags: [Setting] = [
+    Setting(
+      "encryption", .boolean, default: "false", "Whether the result is encrypted.",
+      refusing: [.allExcept("false", needs: "encrypted models")]),
+    Setting(
+      "encryptKey", .text, "The key of the result, 16 bytes in hexadecimal.",
+      refusing: [.allExcept(needs: "encrypted models")], isSecret: true),
+    Setting(
+      "decryptKey", .text, "The key of the model that is read, in hexadecimal.",
+      refusing: [.allExcept(needs: "encrypted models")], isSecret: true),
+    Setting(
+      "decryptMode", words(["AES-GCM", "AES-CBC"]), default: "AES-GCM",
+      "How the model that is read is encrypted.",
+      refusing: [.allExcept("AES-GCM", needs: "encrypted models")]),
+  ]
+
+  private static let ownFlags: [Setting] = [
+    Setting(
+      "dryRun", .boolean, default: "false",
+      "Prints the configuration and the plan, and writes nothing."),
+    Setting("threads", .integer(0...1024), default: "0", "Worker threads; 0 is one per core."),
+    Setting("quiet", .boolean, default: "false", "Prints the last line only."),
+    Setting("verbose", .boolean, default: "false", "Prints everything, tensor by tensor."),
+    Setting(
+      "logFormat", .words(of: LogFormat.self), default: "text",
+      "How messages and the result are written: for people or as JSON lines."),
+  ]
+}

@@ -1,0 +1,181 @@
+extension KeyTable {
+  static let quantizationSections: [SectionEntry] = [
+    commonSection, weightSection, mixedBitSection, fullSection, dataSection, dynamicSection,
+    transformSection,
+  ]
+
+  private static let thresholds = 0...65_535
+  private static let samplesNeed = "calibration, that is, running the model on samples"
+
+  private static let commonSection = SectionEntry(
+    common, "What every quantization shares.",
+    keys: [
+      Setting(
+        "quant_type", .words(of: QuantType.self), "Which quantization is done; required.",
+        refusing: [
+          .of("FULL_QUANT", needs: samplesNeed, instead: "quant_type=WEIGHT_QUANT"),
+          .of(
+            "DYNAMIC_QUANT", needs: "the planner of dynamic quantization",
+            instead: "quant_type=WEIGHT_QUANT"),
+        ]),
+      Setting(
+        "bit_num", .integer(0...16), default: "8",
+        "Bits per weight; 0 chooses the bits of each weight tensor by its error. "
+          + "FULL_QUANT and DYNAMIC_QUANT take 8 only.",
+        refusing: [.of("0", needs: "the mixed-bit search", instead: "bit_num=8")]),
+      Setting(
+        "min_quant_weight_size", .integer(thresholds), default: "0", for: .weight,
+        "A weight is quantized if it has more elements than this."),
+      Setting(
+        "min_quant_weight_channel", .integer(thresholds), default: "16", for: [.weight, .full],
+        "A convolution's weight is quantized if it has more output channels than this; with "
+          + "FULL_QUANT only for target_device=ASCEND."),
+      Setting(
+        "skip_quant_node", .textList,
+        "Nodes that stay float, separated by commas; `*` stands for any text, `?` for one byte."),
+      Setting(
+        "debug_info_save_path", .path,
+        "Directory for reports about ranges and errors; made if it doesn't exist."),
+      Setting(
+        "enable_encode", .boolean, default: "true", for: .weight,
+        "Whether weights are packed tightly; false needs bit_num 8 or 16."),
+      Setting(
+        "workspace", .path, "Directory for temporary files of very large models.",
+        idle: "this version needs no temporary files"),
+    ])
+
+  private static let weightSection = SectionEntry(
+    "weight_quant_param", "WEIGHT_QUANT with a fixed number of bits.",
+    keys: [
+      Setting(
+        "per_channel", .boolean, default: "true", for: .weight,
+        "One scale per output channel; false is one per tensor."),
+      Setting(
+        "bias_correction", .boolean, default: "true", for: .fixedBit,
+        "Whether the mean and variance of each channel are restored after rounding."),
+      Setting(
+        "weight_range_method", .words(of: WeightRangeMethod.self), default: "AUTO", for: .fixedBit,
+        "How the range of a channel is chosen: MAX_MIN covers all weights, MSE has the smallest "
+          + "squared error, AUTO is MSE for up to 6 bits and MAX_MIN above."),
+      Setting(
+        "weight_round_method", .words(of: WeightRoundMethod.self), default: "SQUANT",
+        for: .fixedBit,
+        "How weights are rounded: SQUANT makes the errors of each kernel and channel sum to "
+          + "about zero (arXiv 2202.07471), NEAREST takes the nearest integer; embedding tables "
+          + "are always NEAREST."),
+      Setting(
+        "dequant_strategy", .words(of: DequantStrategy.self), for: .fixedBit,
+        "Where weights become float again; without it, when the model is loaded.",
+        refusing: [.of("ON_THE_FLY", needs: "the writer of Ascend models")]),
+      Setting(
+        "quant_strategy", .words(of: WeightQuantStrategy.self), default: "MAX_MIN", for: .fixedBit,
+        "What the integers are fitted to: the weights (MAX_MIN) or the output on samples (GPTQ).",
+        refusing: [.of("GPTQ", needs: samplesNeed, instead: "quant_strategy=MAX_MIN")]),
+      Setting(
+        "update_mindir", .boolean, default: "true", for: .fixedBit, "Has no known effect.",
+        idle: "nothing reads it"),
+      Setting(
+        "max_segments", .integer(1...1024), default: "1", for: .fixedBit,
+        "Parallel decoding segments of packed weights; for ON_THE_FLY with fewer than 8 bits."),
+    ])
+
+  private static let mixedBitSection = SectionEntry(
+    "mixed_bit_weight_quant_param", "WEIGHT_QUANT with bit_num=0.",
+    keys: [
+      Setting(
+        "init_scale", .real(.init(lower: 0, upper: 1, includesEnds: false)), default: "0.02",
+        for: .mixedBit, "The relative error aimed at in each weight tensor; larger is smaller."),
+      Setting(
+        "auto_tune", .boolean, default: "false", for: .mixedBit,
+        "Whether init_scale is searched until the outputs' cosine is about 0.995."),
+      Setting(
+        "use_cv_data", .boolean, default: "false", for: .mixedBit,
+        "Whether auto_tune looks at pictures rather than random numbers."),
+      Setting(
+        "max_iterations", .integer(40...65_535), default: "40", for: .mixedBit,
+        "The most steps that auto_tune takes."),
+    ])
+
+  private static let fullSection = SectionEntry(
+    "full_quant_param", "FULL_QUANT.",
+    keys: [
+      Setting(
+        "activation_quant_method",
+        .words(of: ActivationQuantMethod.self, aliases: ["REMOVAL_OUTLIER": ["RemovalOutlier"]]),
+        default: "MAX_MIN", for: .full,
+        "How the range of an activation is chosen: all values, the smallest KL divergence, or "
+          + "without the most extreme ones."),
+      Setting(
+        "bias_correction", .boolean, default: "true", for: .full,
+        "Whether the mean error of each output channel goes into the bias."),
+      Setting(
+        "per_channel", .boolean, default: "true", for: .full,
+        "One weight scale per output channel; false is one per tensor."),
+      Setting(
+        "target_device", .words(of: TargetDevice.self), default: "CPU", for: .full,
+        "The hardware the result is made for."),
+      Setting(
+        "smooth_alpha", .real(.init(lower: 0, upper: 1, includesEnds: true)), default: "0.5",
+        for: .full, "How much of the outliers moves from activations to weights; ASCEND only."),
+      Setting(
+        "enable_smooth_shift", .boolean, default: "false", for: .full,
+        "Whether activations are also shifted when smoothed; ASCEND only."),
+    ])
+
+  private static let samples: Scope = [.full, .sampledWeight]
+
+  private static let dataSection = SectionEntry(
+    "data_preprocess_param", "The calibration samples and how they become inputs.",
+    keys: [
+      Setting(
+        "calibrate_path", .directories, for: samples,
+        "A directory of samples for each model input: `input:directory`, separated by commas."),
+      Setting(
+        "calibrate_size", .integer(1...65_535), for: samples,
+        "How many samples are used; each directory must hold as many."),
+      Setting(
+        "input_type", .words(of: InputType.self), for: samples,
+        "What the files hold: pictures or raw tensors."),
+      Setting(
+        "image_to_format", .words(of: ImageFormat.self), default: "BGR", for: samples,
+        "The colour order of the input."),
+      Setting(
+        "normalize_mean", .vector, for: samples,
+        "One mean per channel, subtracted; goes with normalize_std."),
+      Setting(
+        "normalize_std", .vector, for: samples,
+        "One divisor per channel, not 0; goes with normalize_mean."),
+      Setting(
+        "resize_width", .integer(1...65_535), for: samples,
+        "Width in pixels after resizing; goes with resize_height and resize_method."),
+      Setting(
+        "resize_height", .integer(1...65_535), for: samples,
+        "Height in pixels after resizing; goes with resize_width and resize_method."),
+      Setting(
+        "resize_method", .words(of: ResizeMethod.self), for: samples,
+        "How pictures are resized; goes with resize_width and resize_height."),
+      Setting(
+        "center_crop_width", .integer(1...65_535), for: samples,
+        "Width in pixels cut from the centre; goes with center_crop_height."),
+      Setting(
+        "center_crop_height", .integer(1...65_535), for: samples,
+        "Height in pixels cut from the centre; goes with center_crop_width."),
+    ])
+
+  private static let dynamicSection = SectionEntry(
+    "dynamic_quant_param", "DYNAMIC_QUANT.",
+    keys: [
+      Setting(
+        "quant_strategy", .words(of: DynamicQuantStrategy.self), default: "ALWC", for: .dynamic,
+        "ALWC: activations per tensor, weights per channel; ACWL: the reverse.")
+    ])
+
+  private static let transformSection = SectionEntry(
+    "transform_quant_param", "Models that are quantized already.",
+    keys: [
+      Setting(
+        "export_precision_mode", .words(of: ExportPrecisionMode.self), default: "QUANT",
+        "Whether the quantization that a model brings along is kept or dropped.",
+        refusing: [.of("FLOAT32", needs: "the removal of existing quantization")])
+    ])
+}

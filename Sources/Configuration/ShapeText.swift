@@ -1,0 +1,35 @@
+/// Checks tensor shapes written as text.
+enum ShapeText {
+  /// - Throws: the first entry that isn't `name:` and a list of extents.
+  static func validate(
+    _ text: String, _ notation: ValueType.ShapeNotation, expectation: String
+  ) throws(ValueProblem) {
+    for entry in ElementList.split(text, separator: ";", keepsQuotes: true) {
+      guard let (name, shape) = ElementList.splitAtLastColon(entry.text), !name.isEmpty,
+        let extents = extents(of: shape, notation),
+        extents.allSatisfy({ isExtent($0, notation) })
+      else {
+        throw ValueProblem(
+          message: "must be \(expectation)", range: entry.range, label: "not a shape")
+      }
+    }
+  }
+
+  private static func extents(
+    of shape: String, _ notation: ValueType.ShapeNotation
+  ) -> [Substring]? {
+    var body = shape[...]
+    if notation == .bracketed {
+      guard body.hasPrefix("["), body.hasSuffix("]"), body.count >= 2 else { return nil }
+      body = body.dropFirst().dropLast()
+    }
+    return body.split(separator: ",", omittingEmptySubsequences: false)
+  }
+
+  private static func isExtent(_ text: Substring, _ notation: ValueType.ShapeNotation) -> Bool {
+    let bytes = Array(text.utf8)
+    let trimmed = ByteText.trimmed(0..<bytes.count, of: bytes)
+    guard let extent = Int(ByteText.string(trimmed, of: bytes)) else { return false }
+    return extent >= (notation == .bracketed ? -1 : 0)
+  }
+}

@@ -1,0 +1,58 @@
+import Configuration
+import Quantization
+import Support
+
+/// Everything one conversion needs to know, checked.
+public struct ConversionJob: Sendable {
+  /// The model to read.
+  public var modelPath: String
+  /// The model to write.
+  public var outputPath: String
+  /// What to do with the weights.
+  public var weights: WeightQuantizationSettings
+  /// Where the patterns of `skip_quant_node` stand in the configuration, in their order.
+  public var skipLocations: [Diagnostic.Location]
+  /// Folder for reports; nil for none.
+  public var reportFolder: String?
+  /// Worker threads; 0 is one for each processor.
+  public var threads: Int
+  /// Whether to plan only.
+  public var isDryRun: Bool
+
+  /// States a job.
+  public init(
+    modelPath: String, outputPath: String, weights: WeightQuantizationSettings,
+    skipLocations: [Diagnostic.Location] = [], reportFolder: String? = nil, threads: Int = 0,
+    isDryRun: Bool = false
+  ) {
+    self.modelPath = modelPath
+    self.outputPath = outputPath
+    self.weights = weights
+    self.skipLocations = skipLocations
+    self.reportFolder = reportFolder
+    self.threads = threads
+    self.isDryRun = isDryRun
+  }
+
+  /// The job that flags and configuration describe.
+  public init(_ options: ConverterOptions, _ configuration: QuantizationConfiguration) {
+    let weight = configuration.weight
+    let range: WeightQuantizationSettings.RangeMethod? =
+      switch weight.weightRangeMethod {
+      case .maxMin: .maxMin
+      case .mse: .meanSquaredError
+      case .auto: nil
+      }
+    self.init(
+      modelPath: options.modelFile, outputPath: options.outputFile,
+      weights: WeightQuantizationSettings(
+        bits: configuration.bitNum, perChannel: weight.perChannel,
+        biasCorrection: weight.biasCorrection, minWeightSize: configuration.minQuantWeightSize,
+        minWeightChannel: configuration.minQuantWeightChannel, rangeMethod: range,
+        roundMethod: weight.weightRoundMethod == .nearest ? .nearest : .squant,
+        skipped: configuration.skipQuantNode.map { NodePattern($0.pattern.pattern) }),
+      skipLocations: configuration.skipQuantNode.map(\.location),
+      reportFolder: configuration.debugInfoSavePath, threads: options.threads,
+      isDryRun: options.dryRun)
+  }
+}

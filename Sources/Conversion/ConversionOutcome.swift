@@ -1,0 +1,68 @@
+import ModelGraph
+import Quantization
+
+/// A model's facts for its first line.
+public struct ModelFacts: Sendable {
+  /// Path as given.
+  public var path: String
+  /// Bytes of the file and its external data.
+  public var byteCount: Int
+  /// Elements of all constants.
+  public var weightCount: Int
+  /// Nodes, those of subgraphs included.
+  public var nodeCount: Int
+  /// `name type[shape]` of each input.
+  public var inputs: [String]
+}
+
+/// What became of one constant.
+public struct ConstantFacts: Sendable {
+  /// Name of the tensor.
+  public var tensor: String
+  /// The first node that uses it.
+  public var node: String
+  /// That node's operator.
+  public var operatorType: String
+  /// How many nodes use it.
+  public var userCount: Int
+  /// Extents.
+  public var dimensions: [Int]
+  /// Bytes as float.
+  public var floatByteCount: Int
+  /// How it is stored, if it is quantized.
+  public var recipe: WeightRecipe?
+  /// Why it stays float, if it does.
+  public var floatReason: FloatReason?
+  /// Bytes in the result: integers and parameters, or the floats.
+  public var storedByteCount: Int
+  /// Signal to noise of the weights in decibels; nil before quantization.
+  public var signalToNoise: Double?
+}
+
+/// What a conversion did, or would do.
+public struct ConversionOutcome: Sendable {
+  /// The model that was read.
+  public var model: ModelFacts
+  /// The constants that hold weights, in the graph's order.
+  public var constants: [ConstantFacts]
+  /// Operator set before and after.
+  public var operatorSets: (before: Int, after: Int)
+  /// Bytes of the result.
+  public var outputByteCount: Int
+  /// Most memory the conversion should need, in bytes.
+  public var predictedPeakByteCount: Int
+  /// Files written, the model first.
+  public var files: [String]
+  /// Seconds from start to end.
+  public var seconds: Double
+}
+
+/// Told of a conversion's steps as they happen.
+public protocol ConversionObserver: Sendable {
+  /// A step begins; `total` is its amount of work in bytes.
+  func began(_ step: String, total: Int)
+  /// That much of the step is done. Called from any thread.
+  func advanced(by amount: Int)
+  /// The step is over.
+  func ended()
+}

@@ -1,0 +1,167 @@
+import ModelFormats
+import ModelGraph
+import Quantization
+import Reports
+import Support
+import Synchronization
+
+/// Runs conversions: the only place that sees all rooms.
+public struct Converter {
+  private let job: ConversionJob
+  private let observer: (any ConversionObserver)?
+  private let pool: WorkerPool
+
+  /// A converter for one job.
+  public init(_ job: ConversionJob, observer: (any ConversionObserver)? = nil) {
+    self.job = job
+    self.observer = observer
+    pool = WorkerPool(threads: job.threads)
+  }
+
+  /// Converts, or plans only in a dry run.
+  ///
+  /// - Returns: what was done, and what deserves attention.
+  /// - Throws: whatever stops the conversion; nothing is written then.
+  public func run() throws(Failure) -> (outcome: ConversionOutcome, warnings: [Diagnostic]) {
+    let start = ProcessUsage.seconds
+    try OutputPreflight.check(job)
+    let model = try ModelLoader.load(path: job.modelPath)
+    let facts = ModelSurvey.facts(of: model, path: job.modelPath)
+    let planner = WeightPlanner(job.weights, pool: pool)
+    try checkPatterns(planner, model)
+    let plan = planner.plan(model)
+    var warnings = nonFiniteWarnings(plan)
+    guard !plan.quantized.isEmpty else { throw nothingQuantized(plan, warnings) }
+
+    Quantizer.apply(plan)
+    let before = model.standardOperatorVersion
+    if let needed = ONNXWriter.requiredOperatorSetVersion(of: model) {
+      try OpsetUpgrade.raise(model, to: max(needed, before))
+    }
+    let writer = try ONNXWriter(model)
+    var outcome = ConversionOutcome(
+      model: facts, constants: plan.constants.map(constantFacts),
+      operatorSets: (before, model.standardOperatorVersion), outputByteCount: writer.byteCount,
+      predictedPeakByteCount: MemoryForecast(plan, workers: pool.workerCount).peakByteCount,
+      files: [], seconds: 0)
+    if !job.isDryRun {
+      let parameters = try write(writer, plan)
+      var quantized = parameters.makeIterator()
+      for index in outcome.constants.indices where outcome.constants[index].recipe != nil {
+        outcome.constants[index].signalToNoise = quantized.next()?.signalToNoise
+      }
+      outcome.files = [job.outputPath]
+      if writer.usesExternalData {
+        outcome.files.append(ONNXWriter.externalPath(for: job.outputPath))
+      }
+      report(plan, parameters, &outcome, &warnings)
+    }
+    outcome.seconds = ProcessUsage.seconds - start
+    return (outcome, warnings)
+  }
+
+  private func checkPatterns(_ planner: WeightPlanner, _ model: Model) throws(Failure) {
+    let unmatched = Set(planner.unmatchedPatterns(in: model))
+    guard !unmatched.isEmpty else { return }
+    let names = model.graph.allGraphs.flatMap(\.nodes).map(\.displayName)
+    throw Failure(
+      zip(job.weights.skipped, job.skipLocations).filter { unmatched.contains($0.0) }.map {
+        pattern, location in
+        let near = Spelling.nearest(to: pattern.text, among: names)
+        var location = location
+        location.label = near.map { "did you mean '\($0)'?" }
+        return Diagnostic(
+          .patternMatchesNothing, "skip_quant_node: '\(pattern.text)' matches no node of the model",
+          location: location, help: "`gsconvert inspect --verbose MODEL` lists the nodes")
+      })
+  }
+
+  private func nonFiniteWarnings(_ plan: QuantizationPlan) -> [Diagnostic] {
+    plan.constants.compactMap { constant in
+      switch constant.decision {
+      case .stayFloat(let reason) where reason == .nonFinite || reason == .rangeTooWide:
+        Diagnostic(
+          .nonFiniteWeight,
+          "the weights '\(constant.value.name)' of \(constant.nodes[0].operatorType) "
+            + "'\(constant.nodes[0].displayName)' stay float: \(reason.text)",
+          severity: .warning, location: .init(file: job.modelPath),
+          help: "look at the training; the float model has the same values")
+      default: nil
+      }
+    }
+  }
+
+  private func nothingQuantized(
+    _ plan: QuantizationPlan, _ warnings: [Diagnostic]
+  ) -> Failure {
+    var notes = plan.constants.prefix(5).map { constant in
+      guard case .stayFloat(let reason) = constant.decision else { return "" }
+      return "'\(constant.value.name)' of '\(constant.nodes[0].displayName)': \(reason.text)"
+    }
+    if plan.constants.isEmpty { notes = ["no supported operator has constant weights"] }
+    if plan.constants.count > 5 { notes.append("and \(plan.constants.count - 5) more") }
+    return Failure(
+      warnings + [
+        Diagnostic(
+          .nothingQuantized, "no weight of '\(job.modelPath)' would be quantized", notes: notes,
+          help: "lower min_quant_weight_size or min_quant_weight_channel, or shorten "
+            + "skip_quant_node")
+      ])
+  }
+
+  private func constantFacts(_ plan: ConstantPlan) -> ConstantFacts {
+    var facts = ConstantFacts(
+      tensor: plan.value.name, node: plan.nodes[0].displayName,
+      operatorType: plan.nodes[0].operatorType, userCount: plan.nodes.count,
+      dimensions: plan.source.dimensions, floatByteCount: plan.source.byteCount,
+      storedByteCount: plan.source.byteCount)
+    switch plan.decision {
+    case .stayFloat(let reason): facts.floatReason = reason
+    case .quantize(let recipe):
+      facts.recipe = recipe
+      let type = recipe.storage.elementType
+      let channels = recipe.storage.axis == nil ? 1 : recipe.layout.channels
+      facts.storedByteCount =
+        (type.byteCount(of: plan.source.elementCount) ?? 0) + 4 * channels
+        + (type.byteCount(of: channels) ?? 0)
+    }
+    return facts
+  }
+
+  /// Writes the model and gathers the parameters that its tensors got.
+  private func write(
+    _ writer: ONNXWriter, _ plan: QuantizationPlan
+  ) throws(Failure) -> [TensorParameters] {
+    let quantized = plan.quantized
+    let bytes = quantized.map(\.plan.source.byteCount)
+    let channels = quantized.map { $0.recipe.storage.axis == nil ? 1 : $0.recipe.layout.channels }
+    observer?.began("quantize", total: bytes.reduce(0, +))
+    defer { observer?.ended() }
+    let slabs = Mutex([[EncodedParameters]](repeating: [], count: quantized.count))
+    try writer.write(to: job.outputPath, pool: pool) { [observer] number, parameters in
+      slabs.withLock { $0[number].append(parameters) }
+      observer?.advanced(
+        by: bytes[number] * parameters.scales.count / max(1, channels[number]))
+    }
+    return slabs.withLock { $0 }.map(TensorParameters.init(slabs:))
+  }
+
+  private func report(
+    _ plan: QuantizationPlan, _ parameters: [TensorParameters], _ outcome: inout ConversionOutcome,
+    _ warnings: inout [Diagnostic]
+  ) {
+    guard let folder = job.reportFolder else { return }
+    let path = folder + "/" + QuantizationParameterReport.fileName
+    do throws(SystemError) {
+      try OutputPreflight.makeFolders(folder)
+      try AtomicFile.write(
+        QuantizationParameterReport.csv(plan.quantized, parameters), to: path)
+      outcome.files.append(path)
+    } catch {
+      warnings.append(
+        Diagnostic(
+          .reportFailed, "the report '\(path)' could not be written: \(error.reason)",
+          severity: .warning, help: "the model itself is written"))
+    }
+  }
+}

@@ -1,0 +1,95 @@
+/// How the integers of a constant are stored and read back:
+/// `real = scale * (integer - zeroPoint)`, one scale and zero point per channel.
+public struct QuantizedStorage: Hashable, Sendable {
+  /// Bits that the integers use, 1 to 16.
+  public var bits: Int
+  /// The stored element type: the narrowest that runtimes load (`int4`, `int8`, `int16`).
+  public var elementType: ElementType
+  /// The axis with one scale per index; nil for one scale for the whole tensor.
+  public var axis: Int?
+
+  /// States a storage.
+  public init(bits: Int, elementType: ElementType, axis: Int?) {
+    self.bits = bits
+    self.elementType = elementType
+    self.axis = axis
+  }
+}
+
+/// The parameters of some channels of a quantized constant, and what rounding cost them.
+public struct EncodedParameters: Sendable {
+  /// Index of the first channel.
+  public var firstChannel: Int
+  /// The scale of each channel.
+  public var scales: [Float]
+  /// The zero point of each channel.
+  public var zeroPoints: [Int32]
+  /// Sum of squares of the float weights.
+  public var signal: Double
+  /// Sum of squares of what the integers miss of them.
+  public var noise: Double
+
+  /// States the parameters from `firstChannel` on; channels follow.
+  public init(
+    firstChannel: Int, scales: [Float] = [], zeroPoints: [Int32] = [], signal: Double = 0,
+    noise: Double = 0
+  ) {
+    self.firstChannel = firstChannel
+    self.scales = scales
+    self.zeroPoints = zeroPoints
+    self.signal = signal
+    self.noise = noise
+  }
+}
+
+/// A part of a constant that is quantized by itself: a whole tensor, or some of its outermost rows.
+public struct EncodedSlab: Sendable {
+  /// Where the integers start, in bytes from the start of the tensor's packed integers.
+  public var byteOffset: Int
+  /// The packed integers.
+  public var integers: [UInt8]
+  /// The parameters of the slab's channels.
+  public var parameters: EncodedParameters
+
+  /// States a slab.
+  public init(byteOffset: Int, integers: [UInt8], parameters: EncodedParameters) {
+    self.byteOffset = byteOffset
+    self.integers = integers
+    self.parameters = parameters
+  }
+}
+
+/// A constant that will be stored as integers.
+///
+/// The integers are made slab by slab when a writer asks, so a model needs never be in memory
+/// twice. Every slab is a pure function of the float weights: any order, any number of threads.
+public struct QuantizedConstant: Sendable {
+  /// A number to know it by among the model's quantized constants.
+  public let number: Int
+  /// The float elements.
+  public let source: TensorData
+  /// How the integers are stored.
+  public let storage: QuantizedStorage
+  /// Number of scales: the extent of the axis, or 1.
+  public let channelCount: Int
+  /// Number of independent slabs.
+  public let slabCount: Int
+  /// Float bytes that making one slab reads.
+  public let slabByteCount: Int
+  /// Makes one slab.
+  public let encode: @Sendable (_ slab: Int) -> EncodedSlab
+
+  /// States a quantized constant.
+  public init(
+    number: Int, source: TensorData, storage: QuantizedStorage, channelCount: Int, slabCount: Int,
+    slabByteCount: Int, encode: @escaping @Sendable (_ slab: Int) -> EncodedSlab
+  ) {
+    self.number = number
+    self.source = source
+    self.storage = storage
+    self.channelCount = channelCount
+    self.slabCount = slabCount
+    self.slabByteCount = slabByteCount
+    self.encode = encode
+  }
+}

@@ -1,0 +1,109 @@
+import Support
+
+/// A constant: element type, shape, and bytes that are owned or mapped from a file.
+///
+/// Bytes are packed, little-endian, row-major; two 4-bit elements share a byte, the first in the
+/// low half. Asking for type, shape or sizes never touches the bytes.
+public struct TensorData: Sendable {
+  /// Where the elements are.
+  public enum Storage: Sendable {
+    /// Numbers.
+    case packed(Bytes)
+    /// Strings, each as its bytes.
+    case strings([[UInt8]])
+  }
+
+  /// The elements' type.
+  public let elementType: ElementType
+  /// The extents, outermost first; empty for a scalar.
+  public let dimensions: [Int]
+  /// The elements.
+  public let storage: Storage
+  /// What else the file says of this tensor, in its format's own encoding.
+  public let carried: [UInt8]
+
+  /// Makes a tensor.
+  ///
+  /// - Precondition: a packed storage has the bytes that type and shape ask for, where the type's
+  ///   width is known.
+  public init(
+    elementType: ElementType, dimensions: [Int], storage: Storage, carried: [UInt8] = []
+  ) {
+    self.elementType = elementType
+    self.dimensions = dimensions
+    self.storage = storage
+    self.carried = carried
+  }
+
+  /// A one-dimensional or scalar tensor of 64-bit integers.
+  public init(int64 values: [Int64], isScalar: Bool = false) {
+    let bytes = values.flatMap { value in withUnsafeBytes(of: value.littleEndian, Array.init) }
+    self.init(
+      elementType: .int64, dimensions: isScalar ? [] : [values.count],
+      storage: .packed(Bytes(bytes)))
+  }
+
+  /// A one-dimensional or scalar tensor of 32-bit floats.
+  public init(float32 values: [Float], isScalar: Bool = false) {
+    let bytes = values.flatMap { value in
+      withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init)
+    }
+    self.init(
+      elementType: .float32, dimensions: isScalar ? [] : [values.count],
+      storage: .packed(Bytes(bytes)))
+  }
+
+  /// Number of elements.
+  public var elementCount: Int { dimensions.reduce(1, *) }
+
+  /// Bytes of packed elements; the sum of lengths of strings.
+  public var byteCount: Int {
+    switch storage {
+    case .packed(let bytes): bytes.count
+    case .strings(let strings): strings.reduce(0) { $0 + $1.count }
+    }
+  }
+
+  /// The packed bytes; nil for strings.
+  public var packed: Bytes? {
+    if case .packed(let bytes) = storage { bytes } else { nil }
+  }
+
+  /// The elements as 64-bit integers, for the small integer tensors that say shapes and axes; nil
+  /// for other types.
+  ///
+  /// - Complexity: O(elements).
+  public var integers: [Int64]? {
+    guard let packed else { return nil }
+    switch elementType {
+    case .int64: return packed.load(Int64.self).map { Int64(littleEndian: $0) }
+    case .int32: return packed.load(Int32.self).map { Int64(Int32(littleEndian: $0)) }
+    default: return nil
+    }
+  }
+
+  /// The product of extents when it can be the size of something real: no negative extent, no
+  /// overflow.
+  public static func elementCount(of dimensions: [Int]) -> Int? {
+    var count = 1
+    for extent in dimensions {
+      guard extent >= 0 else { return nil }
+      let (product, overflow) = count.multipliedReportingOverflow(by: extent)
+      guard !overflow else { return nil }
+      count = product
+    }
+    return count
+  }
+}
+
+extension Bytes {
+  /// The bytes as an array of fixed-width values, in this machine's byte order; a rest shorter
+  /// than one value is dropped.
+  public func load<Element: FixedWidthInteger>(_ type: Element.Type) -> [Element] {
+    withUnsafeBytes { buffer in
+      (0..<buffer.count / MemoryLayout<Element>.size).map { index in
+        buffer.loadUnaligned(fromByteOffset: index * MemoryLayout<Element>.size, as: Element.self)
+      }
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import ModelGraph
+import Operators
+
+/// Why a constant that could hold weights stays float.
+public enum FloatReason: Hashable, Sendable {
+  case skipped(pattern: String)
+  case rankBelowTwo
+  case elementType(ElementType)
+  case notAboveMinSize(elements: Int, limit: Int)
+  case notAboveMinChannel(channels: Int, limit: Int)
+  /// The parameters would cost more than the bits save.
+  case tooFewPerChannel(elements: Int, limit: Int)
+  case nonFinite
+  case rangeTooWide
+  case overridable
+  case sparse
+  case empty
+  case alreadyQuantized
+  case insideFunction
+
+  /// The reason in words.
+  public var text: String {
+    switch self {
+    case .skipped(let pattern): "skip_quant_node=\(pattern)"
+    case .rankBelowTwo: "fewer than two axes"
+    case .elementType(let type): "holds \(type.name)"
+    case .notAboveMinSize(let elements, let limit):
+      "\(elements) elements, min_quant_weight_size=\(limit)"
+    case .notAboveMinChannel(let channels, let limit):
+      "\(channels) channels, min_quant_weight_channel=\(limit)"
+    case .tooFewPerChannel(let elements, let limit):
+      "\(elements) elements a channel, over \(limit) pay with bias_correction"
+    case .nonFinite: "holds NaN or infinity"
+    case .rangeTooWide: "values beyond what a float32 scale can span"
+    case .overridable: "callers may feed another value"
+    case .sparse: "stored sparse"
+    case .empty: "no elements"
+    case .alreadyQuantized: "already quantized"
+    case .insideFunction: "inside a model's function"
+    }
+  }
+}
+
+/// One constant that holds weights, and what becomes of it.
+public struct ConstantPlan {
+  /// What is to be done.
+  public enum Decision {
+    case quantize(WeightRecipe)
+    case stayFloat(FloatReason)
+  }
+
+  /// The constant.
+  public let value: Value
+  /// The nodes that use it as weights, in the graph's order; at least one.
+  public let nodes: [Node]
+  /// Type, shape and bytes as they are.
+  public let source: TensorData
+  /// What is to be done.
+  public let decision: Decision
+}
+
+/// How one constant is quantized.
+public struct WeightRecipe: Hashable, Sendable {
+  /// How the integers are stored.
+  public var storage: QuantizedStorage
+  /// How elements belong to channels.
+  public var layout: ChannelLayout
+  /// How each range is chosen.
+  public var range: WeightQuantizationSettings.RangeMethod
+  /// How weights are rounded.
+  public var round: WeightQuantizationSettings.RoundMethod
+  /// Whether scales are corrected after rounding.
+  public var correctsScale: Bool
+}
+
+/// What each constant gets: a value, made before anything is changed.
+public struct QuantizationPlan {
+  /// All constants that hold weights, in the order the graph names them.
+  public let constants: [ConstantPlan]
+
+  /// Those that will be quantized.
+  public var quantized: [(plan: ConstantPlan, recipe: WeightRecipe)] {
+    constants.compactMap { plan in
+      if case .quantize(let recipe) = plan.decision { (plan, recipe) } else { nil }
+    }
+  }
+}

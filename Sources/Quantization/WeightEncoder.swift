@@ -1,0 +1,147 @@
+import CKernels
+import ModelGraph
+import Support
+
+/// Turns float weights into integers, slab by slab.
+///
+/// Channels are gathered into rows, so that every step after that sees one channel as one run of
+/// floats, whatever the operator's layout.
+struct WeightEncoder: Sendable {
+  let source: TensorData
+  let recipe: WeightRecipe
+
+  /// Float bytes that a slab of whole rows holds at most; a tensor whose channels aren't whole rows
+  /// is one slab.
+  private static let slabBytes = 16 << 20
+  /// Columns gathered at once: a cache line of floats.
+  private static let columnTile = 16
+
+  private var layout: ChannelLayout { recipe.layout }
+
+  /// Whether a channel is a run of rows, so that rows can be taken apart.
+  private var hasRowChannels: Bool { layout.outer == 1 && recipe.storage.axis != nil }
+
+  /// Channels in one slab; even, so that slabs of 4-bit integers begin on a byte.
+  private var channelsPerSlab: Int {
+    guard hasRowChannels else { return layout.channels }
+    let rows = WeightEncoder.slabBytes / (layout.elementsPerChannel * 4)
+    return min(layout.channels, max(2, rows / 2 * 2))
+  }
+
+  /// The quantized constant; nothing is computed yet.
+  func quantizedConstant(number: Int) -> QuantizedConstant {
+    let perSlab = channelsPerSlab
+    return QuantizedConstant(
+      number: number, source: source, storage: recipe.storage,
+      channelCount: recipe.storage.axis == nil ? 1 : layout.channels,
+      slabCount: (layout.channels + perSlab - 1) / perSlab,
+      slabByteCount: perSlab * layout.elementsPerChannel * 4,
+      encode: { [self] slab in encode(slab) })
+  }
+
+  private func encode(_ slab: Int) -> EncodedSlab {
+    let first = slab * channelsPerSlab
+    let channels = first..<min(layout.channels, first + channelsPerSlab)
+    let elements =
+      hasRowChannels
+      ? channels.lowerBound * layout.inner..<channels.upperBound * layout.inner
+      : 0..<source.elementCount
+    guard let bytes = source.packed else {
+      preconditionFailure("only packed tensors are planned")
+    }
+    let encoded = FloatReader.withFloats(bytes, source.elementType, elements) { floats in
+      encode(floats, channels)
+    }
+    let width = FloatReader.width(source.elementType)
+    bytes[elements.lowerBound * width..<elements.upperBound * width].release()
+    return EncodedSlab(
+      byteOffset: recipe.storage.elementType.byteCount(of: elements.lowerBound) ?? 0,
+      integers: encoded.integers, parameters: encoded.parameters)
+  }
+
+  private func encode(
+    _ floats: UnsafeBufferPointer<Float>, _ channels: Range<Int>
+  ) -> (integers: [UInt8], parameters: EncodedParameters) {
+    let elementBytes = recipe.storage.elementType == .int16 ? 2 : 1
+    var parameters = EncodedParameters(firstChannel: channels.lowerBound)
+    var stored = [UInt8](repeating: 0, count: floats.count * elementBytes)
+    stored.withUnsafeMutableBytes { output in
+      if recipe.storage.axis == nil {
+        encodePerTensor(floats, into: output, &parameters)
+      } else {
+        encodePerChannel(floats, channels, into: output, &parameters)
+      }
+    }
+    return (recipe.storage.elementType == .int4 ? packed(stored) : stored, parameters)
+  }
+
+  /// Two 4-bit integers to a byte.
+  private func packed(_ stored: [UInt8]) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: (stored.count + 1) / 2) { packed, count in
+      stored.withUnsafeBytes { bytes in
+        guard let input = bytes.bindMemory(to: Int8.self).baseAddress,
+          let output = packed.baseAddress
+        else { return }
+        gs_pack_int4(input, stored.count, output)
+      }
+      count = (stored.count + 1) / 2
+    }
+  }
+
+  private func encodePerChannel(
+    _ floats: UnsafeBufferPointer<Float>, _ channels: Range<Int>,
+    into output: UnsafeMutableRawBufferPointer, _ parameters: inout EncodedParameters
+  ) {
+    let tile = layout.inner == 1 && layout.outer > 1 ? WeightEncoder.columnTile : 1
+    let rows = ChannelRows(
+      layout: layout, firstChannel: hasRowChannels ? channels.lowerBound : 0, floats: floats,
+      tile: tile)
+    let quantizer = ChannelQuantizer(recipe: recipe, capacity: layout.elementsPerChannel)
+    var channel = channels.lowerBound
+    while channel < channels.upperBound {
+      let count = min(tile, channels.upperBound - channel)
+      rows.gather(channel, count)
+      for offset in 0..<count {
+        let row = rows.row(offset)
+        var grid = quantizer.grid(row)
+        quantizer.round(row, grid)
+        let moments = quantizer.moments(row, zeroPoint: grid.zeroPoint)
+        if recipe.correctsScale { grid.scale = moments.correctedScale(grid.scale) }
+        parameters.scales.append(grid.scale)
+        parameters.zeroPoints.append(grid.zeroPoint)
+        parameters.signal += moments.valueSquares
+        parameters.noise += moments.squaredError(scale: Double(grid.scale))
+        rows.scatter(
+          quantizer.integers, channel + offset, into: output,
+          isWide: recipe.storage.elementType == .int16)
+      }
+      channel += count
+    }
+  }
+
+  /// One grid for the tensor; rounding still balances the errors of each output channel.
+  private func encodePerTensor(
+    _ floats: UnsafeBufferPointer<Float>, into output: UnsafeMutableRawBufferPointer,
+    _ parameters: inout EncodedParameters
+  ) {
+    let whole = ChannelQuantizer(recipe: recipe, capacity: 0)
+    var grid = whole.grid(floats)
+    let rows = ChannelRows(layout: layout, firstChannel: 0, floats: floats, tile: 1)
+    let quantizer = ChannelQuantizer(recipe: recipe, capacity: layout.elementsPerChannel)
+    var moments = RoundingMoments()
+    for channel in 0..<layout.channels {
+      rows.gather(channel, 1)
+      let row = rows.row(0)
+      quantizer.round(row, grid)
+      moments.add(quantizer.moments(row, zeroPoint: grid.zeroPoint))
+      rows.scatter(
+        quantizer.integers, channel, into: output,
+        isWide: recipe.storage.elementType == .int16)
+    }
+    if recipe.correctsScale { grid.scale = moments.correctedScale(grid.scale) }
+    parameters.scales = [grid.scale]
+    parameters.zeroPoints = [grid.zeroPoint]
+    parameters.signal = moments.valueSquares
+    parameters.noise = moments.squaredError(scale: Double(grid.scale))
+  }
+}

@@ -1,0 +1,192 @@
+import CKernels
+import ModelGraph
+import Operators
+import Support
+
+/// Decides which constants become integers, and how.
+public struct WeightPlanner {
+  private let settings: WeightQuantizationSettings
+  private let pool: WorkerPool
+
+  /// A planner for these settings; `pool` reads the weights.
+  public init(_ settings: WeightQuantizationSettings, pool: WorkerPool) {
+    self.settings = settings
+    self.pool = pool
+  }
+
+  /// A use of a constant as weights, directly or through nodes that only move elements.
+  private struct Use {
+    let node: Node
+    let operand: WeightOperand
+    /// The axis in the constant's own layout.
+    let axis: Int?
+    /// Whether axes of the constant are those the operator sees.
+    let isDirect: Bool
+  }
+
+  private struct Candidate {
+    let value: Value
+    let source: TensorData
+    var uses: [Use]
+    let isInsideFunction: Bool
+  }
+
+  /// The plan for a model. Reads every weight once, to find the non-finite.
+  ///
+  /// - Complexity: O(nodes + bytes of weights).
+  public func plan(_ model: Model) -> QuantizationPlan {
+    let candidates = candidates(of: model)
+    let decisions = candidates.map { candidate in decide(candidate) }
+    let scans = scan(
+      zip(candidates, decisions).map { candidate, decision in
+        if case .quantize = decision { candidate.source } else { nil }
+      })
+    let plans = candidates.indices.map { index in
+      let candidate = candidates[index]
+      var decision = decisions[index]
+      if case .quantize = decision, let largest = scans[index] {
+        if !largest.isFinite { decision = .stayFloat(.nonFinite) }
+        if largest.isFinite, largest > Float.greatestFiniteMagnitude / 4 {
+          decision = .stayFloat(.rangeTooWide)
+        }
+      }
+      return ConstantPlan(
+        value: candidate.value, nodes: candidate.uses.map(\.node), source: candidate.source,
+        decision: decision)
+    }
+    return QuantizationPlan(constants: plans)
+  }
+
+  /// Patterns of `skip_quant_node` that no node of the model matches.
+  public func unmatchedPatterns(in model: Model) -> [NodePattern] {
+    let nodes = model.graph.allGraphs.flatMap(\.nodes)
+    return settings.skipped.filter { pattern in !nodes.contains { pattern.matches($0) } }
+  }
+
+  // MARK: Candidates
+
+  private func candidates(of model: Model) -> [Candidate] {
+    var order: [ObjectIdentifier: Int] = [:]
+    var found: [Candidate] = []
+    func visit(_ graph: Graph, isInsideFunction: Bool) {
+      for node in graph.nodes {
+        for operand in WeightOperand.operands(of: node) where operand.input < node.inputs.count {
+          guard let input = node.inputs[operand.input] else { continue }
+          for origin in WeightOrigin.origins(of: input) {
+            guard let source = origin.value.constant else { continue }
+            let axis = operand.axis(for: node, rank: origin.axes.count).flatMap { origin.axes[$0] }
+            let use = Use(node: node, operand: operand, axis: axis, isDirect: origin.isDirect)
+            if let index = order[ObjectIdentifier(origin.value)] {
+              found[index].uses.append(use)
+            } else if WeightPlanner.mayHoldWeights(source, operand) {
+              order[ObjectIdentifier(origin.value)] = found.count
+              found.append(
+                Candidate(
+                  value: origin.value, source: source, uses: [use],
+                  isInsideFunction: isInsideFunction))
+            }
+          }
+        }
+        for inner in node.subgraphs { visit(inner, isInsideFunction: isInsideFunction) }
+      }
+    }
+    visit(model.graph, isInsideFunction: false)
+    for function in model.functions { visit(function.body, isInsideFunction: true) }
+    return found
+  }
+
+  /// Gather also reads shapes; only floats of some rank can be an embedding.
+  private static func mayHoldWeights(_ source: TensorData, _ operand: WeightOperand) -> Bool {
+    switch source.elementType {
+    case .float32, .float16, .bfloat16, .float64: true
+    default: operand.role != .lookedUp
+    }
+  }
+
+  // MARK: Decisions
+
+  private func decide(_ candidate: Candidate) -> ConstantPlan.Decision {
+    let source = candidate.source
+    let use = candidate.uses[0]
+    if candidate.isInsideFunction { return .stayFloat(.insideFunction) }
+    if candidate.value.isOverridable { return .stayFloat(.overridable) }
+    guard source.elementType.isQuantizableFloat else {
+      return .stayFloat(.elementType(source.elementType))
+    }
+    let rank = source.dimensions.count
+    guard rank >= 2 else { return .stayFloat(.rankBelowTwo) }
+    guard source.elementCount > 0 else { return .stayFloat(.empty) }
+    let wanted = candidate.uses.filter { use in skipping(use.node) == nil }
+    guard !wanted.isEmpty else {
+      return .stayFloat(.skipped(pattern: skipping(use.node)?.text ?? ""))
+    }
+    guard source.elementCount > settings.minWeightSize else {
+      return .stayFloat(
+        .notAboveMinSize(elements: source.elementCount, limit: settings.minWeightSize))
+    }
+    let axis = wanted[0].axis ?? 0
+    let channels = source.dimensions[axis]
+    if wanted.allSatisfy(\.operand.hasChannelFilter), channels <= settings.minWeightChannel {
+      return .stayFloat(
+        .notAboveMinChannel(channels: channels, limit: settings.minWeightChannel))
+    }
+    let perChannel = source.elementCount / channels
+    let limit = 256 / (32 - settings.bits)
+    if settings.perChannel, settings.biasCorrection, perChannel <= limit {
+      return .stayFloat(.tooFewPerChannel(elements: perChannel, limit: limit))
+    }
+    let isSummed = wanted.contains { $0.operand.role == .summed }
+    let kernelAxis = wanted[0].isDirect ? wanted[0].operand.kernelAxis : nil
+    return .quantize(
+      WeightRecipe(
+        storage: QuantizedStorage(
+          bits: settings.bits, elementType: WeightPlanner.storedType(bits: settings.bits),
+          axis: settings.perChannel ? axis : nil),
+        layout: ChannelLayout(dimensions: source.dimensions, axis: axis, kernelAxis: kernelAxis),
+        range: settings.effectiveRangeMethod, round: isSummed ? settings.roundMethod : .nearest,
+        correctsScale: settings.biasCorrection))
+  }
+
+  private func skipping(_ node: Node) -> NodePattern? {
+    settings.skipped.first { $0.matches(node) }
+  }
+
+  /// The narrowest type that ONNX runtimes load.
+  private static func storedType(bits: Int) -> ElementType {
+    bits <= 4 ? .int4 : bits <= 8 ? .int8 : .int16
+  }
+
+  // MARK: Scan
+
+  /// Weights of models up to this size stay resident between the scan and the rounding.
+  public static let keptPageLimit = 128 << 20
+
+  /// The largest magnitude of each tensor (not finite if any element isn't).
+  private func scan(_ sources: [TensorData?]) -> [Float?] {
+    let chunk = 4 << 20
+    var tasks: [(tensor: Int, bytes: Bytes)] = []
+    for (index, source) in sources.enumerated() {
+      guard let bytes = source?.packed else { continue }
+      var start = 0
+      while start < bytes.count {
+        tasks.append((index, bytes[start..<min(bytes.count, start + chunk)]))
+        start += chunk
+      }
+    }
+    let total = tasks.reduce(0) { $0 + $1.bytes.count }
+    let keepsPages = total <= WeightPlanner.keptPageLimit
+    let found = pool.map(tasks.count) { [tasks] index in
+      let task = tasks[index]
+      let largest = sources[task.tensor].map { source in
+        FloatReader.largestMagnitude(task.bytes, source.elementType)
+      }
+      if !keepsPages { task.bytes.release() }
+      return largest ?? 0
+    }
+    var largest = [Float?](repeating: nil, count: sources.count)
+    for (task, value) in zip(tasks, found) {
+      largest[task.tensor] = value.isFinite ? max(largest[task.tensor] ?? 0, value) : .infinity
+    }
+    return largest
+  }
+}

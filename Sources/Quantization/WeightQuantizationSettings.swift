@@ -1,0 +1,57 @@
+/// What a user asked of weight quantization with a fixed number of bits.
+public struct WeightQuantizationSettings: Sendable {
+  /// How the real range behind the integers is chosen.
+  public enum RangeMethod: String, Sendable {
+    /// From the smallest to the largest weight.
+    case maxMin = "MAX_MIN"
+    /// The range with the least squared error.
+    case meanSquaredError = "MSE"
+  }
+
+  /// How weights become integers.
+  public enum RoundMethod: String, Sendable {
+    /// Each to the nearest.
+    case nearest = "NEAREST"
+    /// Nearest, but so that errors sum to about zero in each kernel and channel.
+    case squant = "SQUANT"
+  }
+
+  /// Bits of each integer, 1 to 16.
+  public var bits: Int
+  /// Whether each output channel has a scale of its own.
+  public var perChannel: Bool
+  /// Whether scales are corrected after rounding.
+  public var biasCorrection: Bool
+  /// A constant is quantized if it has more elements than this.
+  public var minWeightSize: Int
+  /// A convolution's constant is quantized if it has more channels than this.
+  public var minWeightChannel: Int
+  /// How ranges are chosen; nil lets the number of bits decide.
+  public var rangeMethod: RangeMethod?
+  /// How weights are rounded.
+  public var roundMethod: RoundMethod
+  /// Nodes whose weights stay float.
+  public var skipped: [NodePattern]
+
+  /// States the settings.
+  public init(
+    bits: Int, perChannel: Bool = true, biasCorrection: Bool = true, minWeightSize: Int = 0,
+    minWeightChannel: Int = 16, rangeMethod: RangeMethod? = nil,
+    roundMethod: RoundMethod = .squant, skipped: [NodePattern] = []
+  ) {
+    self.bits = bits
+    self.perChannel = perChannel
+    self.biasCorrection = biasCorrection
+    self.minWeightSize = minWeightSize
+    self.minWeightChannel = minWeightChannel
+    self.rangeMethod = rangeMethod
+    self.roundMethod = roundMethod
+    self.skipped = skipped
+  }
+
+  /// The range method in force: up to 6 bits a smaller range with less error pays, above that the
+  /// whole range does.
+  public var effectiveRangeMethod: RangeMethod {
+    rangeMethod ?? (bits <= 6 ? .meanSquaredError : .maxMin)
+  }
+}

@@ -1,0 +1,102 @@
+/// The one table of diagnostic codes. A code never changes its meaning once released.
+///
+/// GS0xxx command line, GS1xxx configuration, GS2xxx model files, GS3xxx calibration data,
+/// GS4xxx planning and quantization, GS5xxx writing, GS9xxx our own bugs.
+public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
+  case flagInvalid = "GS0001"
+  case flagMissing = "GS0002"
+  case flagUnsupported = "GS0003"
+  case inputMissing = "GS0004"
+  case flagConflict = "GS0005"
+  case flagWithoutEffect = "GS0006"
+
+  case configUnreadable = "GS1001"
+  case configSyntax = "GS1002"
+  case keyOutsideSection = "GS1003"
+  case unknownSection = "GS1006"
+  case unknownKey = "GS1007"
+  case duplicateKey = "GS1008"
+  case missingKey = "GS1009"
+  case badValue = "GS1010"
+  case valueOutOfRange = "GS1011"
+  case keyConflict = "GS1012"
+  case keyWithoutEffect = "GS1013"
+  case pathMissing = "GS1014"
+  case patternMatchesNothing = "GS1015"
+  case capabilityNotBuilt = "GS1016"
+
+  case modelUnreadable = "GS2001"
+  case modelMalformed = "GS2002"
+  case modelFormatUnknown = "GS2003"
+  case modelUnsupported = "GS2004"
+  case externalDataInvalid = "GS2005"
+  case opsetUnsupported = "GS2006"
+
+  case calibrationDataInvalid = "GS3001"
+
+  case nonFiniteWeight = "GS4001"
+  case nothingQuantized = "GS4002"
+  case reportFailed = "GS4003"
+
+  case cannotWrite = "GS5001"
+  case outputFolderMissing = "GS5002"
+
+  case internalError = "GS9001"
+
+  /// The exit status of a run that fails with this code.
+  public var exitStatus: ExitStatus {
+    switch self {
+    case .flagInvalid, .flagMissing, .flagConflict, .flagWithoutEffect: .usage
+    case .flagUnsupported, .capabilityNotBuilt, .modelUnsupported, .opsetUnsupported: .unsupported
+    case .inputMissing, .configUnreadable, .modelUnreadable: .noInput
+    case .configSyntax, .keyOutsideSection, .unknownSection, .unknownKey, .duplicateKey,
+      .missingKey, .badValue, .valueOutOfRange, .keyConflict, .keyWithoutEffect, .pathMissing,
+      .patternMatchesNothing:
+      .configuration
+    case .modelMalformed, .modelFormatUnknown, .externalDataInvalid, .calibrationDataInvalid,
+      .nonFiniteWeight, .nothingQuantized:
+      .badData
+    case .cannotWrite, .outputFolderMissing, .reportFailed: .cannotWrite
+    case .internalError: .internalError
+    }
+  }
+
+  /// What the code means, in one line for the manual.
+  public var summary: String {
+    switch self {
+    case .flagInvalid: "a flag or its value is not valid"
+    case .flagMissing: "a required flag is missing"
+    case .flagUnsupported: "a flag asks for what this version cannot do"
+    case .inputMissing: "an input file does not exist or cannot be read"
+    case .flagConflict: "flags contradict each other"
+    case .flagWithoutEffect: "a flag changes nothing"
+    case .configUnreadable: "the configuration file does not exist or cannot be read"
+    case .configSyntax: "a line of the configuration is malformed"
+    case .keyOutsideSection: "a key stands before any section"
+    case .unknownSection: "a section does not exist"
+    case .unknownKey: "a key does not exist in its section"
+    case .duplicateKey: "a key is given twice"
+    case .missingKey: "a required key is missing"
+    case .badValue: "a value has the wrong type or is not one of the allowed words"
+    case .valueOutOfRange: "a number is outside its range"
+    case .keyConflict: "keys contradict each other"
+    case .keyWithoutEffect: "a key or section changes nothing in this conversion"
+    case .pathMissing: "a path in the configuration does not exist or is of the wrong kind"
+    case .patternMatchesNothing: "a pattern of node names matches no node"
+    case .capabilityNotBuilt: "the configuration asks for what this version cannot do"
+    case .modelUnreadable: "the model does not exist or cannot be read"
+    case .modelMalformed: "the model file is damaged"
+    case .modelFormatUnknown: "the model's format cannot be told"
+    case .modelUnsupported: "the model uses what this version cannot read"
+    case .externalDataInvalid: "weights stored beside the model are missing or do not fit"
+    case .opsetUnsupported: "the model's operator set version is not supported"
+    case .calibrationDataInvalid: "a calibration sample does not fit the model"
+    case .nonFiniteWeight: "a weight holds NaN or an infinity"
+    case .nothingQuantized: "no weight was quantized"
+    case .reportFailed: "a report could not be made"
+    case .cannotWrite: "an output cannot be written"
+    case .outputFolderMissing: "the folder of an output does not exist"
+    case .internalError: "a bug in gsconvert; please report it"
+    }
+  }
+}

@@ -1,0 +1,36 @@
+import Support
+
+/// What converter_lite's command line allows beside the argument parser's, and what it forbids.
+enum ArgumentSpelling {
+  private static let switches = ["dryRun", "quiet", "verbose"]
+
+  /// `--dryRun` alone means `--dryRun=true`, likewise the other switches.
+  static func expanded(_ arguments: [String]) -> [String] {
+    arguments.map { argument in
+      switches.contains { "--" + $0 == argument } ? argument + "=true" : argument
+    }
+  }
+
+  /// A flag given twice: which one counts would be a guess.
+  static func problems(_ arguments: [String]) -> Failure? {
+    var seen: Set<String> = []
+    var repeated: [String] = []
+    for argument in arguments where argument.hasPrefix("--") && argument.count > 2 {
+      let name = String(argument.prefix { $0 != "=" })
+      if !seen.insert(name).inserted, !repeated.contains(name) { repeated.append(name) }
+    }
+    guard !repeated.isEmpty else { return nil }
+    return Failure(
+      repeated.map { name in
+        Diagnostic(.flagConflict, "\(name) is given twice", help: "give each flag once")
+      })
+  }
+
+  /// The message without the parser's own heading and full stop.
+  static func firstSentence(_ message: String) -> String {
+    var line = message.split(separator: "\n").first.map(String.init) ?? message
+    if line.hasPrefix("Error: ") { line = String(line.dropFirst(7)) }
+    if line.hasSuffix(".") { line.removeLast() }
+    return line
+  }
+}

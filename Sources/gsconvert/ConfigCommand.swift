@@ -1,0 +1,38 @@
+import ArgumentParser
+import Configuration
+import Support
+
+/// `gsconvert config`: checks a configuration file, or explains sections and keys.
+struct ConfigCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "config",
+    abstract: "Checks a configuration file, or explains sections and keys.")
+
+  @Flag(name: .customLong("check"), help: "Check the file and print the effective configuration.")
+  var check = false
+
+  @Flag(name: .customLong("explain"), help: "Explain a section or key; without a name, list all.")
+  var explain = false
+
+  @Argument(
+    help: .init("The file to check, or what to explain.", valueName: "file | section[.key]"))
+  var subject: String?
+
+  func run() throws {
+    let console = Console()
+    switch (check, explain, subject) {
+    case (true, false, .some(let path)):
+      let parsed = try ConfigurationParser.load(path: path)
+      let configuration = try QuantizationConfiguration(from: parsed)
+      console.show(configuration.warnings)
+      for line in configuration.effectiveLines { console.result(line) }
+      console.result("\(path): no errors, \(configuration.warnings.count) warnings")
+    case (false, true, _):
+      console.result(try ConfigurationReference.explain(subject))
+    default:
+      throw Failure(
+        .flagMissing, "config needs --check with a file, or --explain",
+        help: "gsconvert config --check job.cfg")
+    }
+  }
+}

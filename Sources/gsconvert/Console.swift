@@ -1,0 +1,57 @@
+import Glibc
+import Support
+
+/// Where the program's words go: results to standard output, all else to standard error.
+struct Console: Sendable {
+  /// Whether messages are JSON objects, one a line.
+  var isJSON = false
+
+  /// A line of the result.
+  func result(_ line: String) { Console.write(line + "\n", to: STDOUT_FILENO) }
+
+  /// A line of progress.
+  func log(_ line: String) { Console.write(line + "\n", to: STDERR_FILENO) }
+
+  /// Diagnostics, each with a blank line's worth of room in text.
+  func show(_ diagnostics: [Diagnostic]) {
+    for diagnostic in diagnostics {
+      let text =
+        isJSON ? diagnostic.json.text + "\n" : DiagnosticRenderer.render(diagnostic)
+      Console.write(text, to: STDERR_FILENO)
+    }
+  }
+
+  /// Tells a failure and ends the process with its exit status.
+  func fail(_ failure: Failure) -> Never {
+    show(failure.diagnostics)
+    let status = failure.exitStatus
+    let errors = failure.diagnostics.filter { $0.severity == .error }.count
+    if isJSON {
+      result(
+        JSONValue.object([
+          ("result", .string("FAILED")), ("exitCode", .integer(Int(status.rawValue))),
+          ("errors", .integer(errors)),
+        ]).text)
+    } else {
+      if errors > 1 { log("\(errors) problems; nothing was converted.") }
+      result("CONVERT RESULT FAILED:\(status.rawValue)")
+    }
+    exit(status.rawValue)
+  }
+
+  /// Whether standard error is a terminal.
+  static var hasTerminal: Bool { isatty(STDERR_FILENO) == 1 }
+
+  /// Writes text without a line end.
+  static func write(_ text: String, to descriptor: Int32) {
+    var rest = ArraySlice(text.utf8)
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0 {
+        if errno == EINTR { continue }
+        return
+      }
+      rest = rest.dropFirst(count)
+    }
+  }
+}

@@ -1,0 +1,212 @@
+import Configuration
+import Conversion
+import Quantization
+import Support
+
+/// Says what a conversion did, or would do, to a person or to a program.
+struct ConversionPresentation {
+  let outcome: ConversionOutcome
+  let options: ConverterOptions
+  let configuration: QuantizationConfiguration
+  let warningCount: Int
+
+  private static let lastLine = "CONVERT RESULT SUCCESS:0"
+
+  private var quantized: [ConstantFacts] { outcome.constants.filter { $0.recipe != nil } }
+  private var kept: [ConstantFacts] { outcome.constants.filter { $0.recipe == nil } }
+
+  /// The summary, its last line always the same.
+  var lines: [String] {
+    guard !options.quiet else { return [ConversionPresentation.lastLine] }
+    var lines = [modelLine, configurationLine]
+    if options.dryRun { lines += effective + [""] + plan }
+    lines += [""] + classTable.lines + [""]
+    if options.verbose, !options.dryRun { lines += tensorTable.lines + [""] }
+    lines += options.dryRun ? forecast : closing
+    return lines + [ConversionPresentation.lastLine]
+  }
+
+  private var modelLine: String {
+    let model = outcome.model
+    return "model      \(model.path)   \(NumberText.bytes(model.byteCount))   "
+      + "\(NumberText.count(model.weightCount)) weights   \(model.nodeCount) nodes   "
+      + "input \(model.inputs.prefix(4).joined(separator: ", "))"
+      + (model.inputs.count > 4 ? ", \(model.inputs.count - 4) more" : "")
+  }
+
+  private var configurationLine: String {
+    let weight = configuration.weight
+    let recipe = quantized.first?.recipe
+    return [
+      "config     WEIGHT_QUANT \(configuration.bitNum) bit",
+      weight.perChannel ? "per channel" : "per tensor",
+      recipe.map { "range \($0.range.rawValue)" } ?? "",
+      "round \(weight.weightRoundMethod.rawValue)",
+      weight.biasCorrection ? "bias correction" : "no bias correction",
+      "skip \(configuration.skipQuantNode.count)",
+    ].filter { !$0.isEmpty }.joined(separator: "   ")
+  }
+
+  private var effective: [String] {
+    ["", "effective configuration"]
+      + (options.effectiveLines + configuration.effectiveLines).map { "  " + $0 }
+  }
+
+  /// Every tensor in a dry run: how it would be quantized, or why not.
+  private var plan: [String] {
+    var table = TextTable(["node", "operator", "tensor", "weight", "why not"])
+    for constant in outcome.constants {
+      table.append([
+        constant.node, constant.operatorType, constant.tensor,
+        constant.recipe.map(describe) ?? "float",
+        constant.floatReason?.text ?? "",
+      ])
+    }
+    return ["plan"] + table.lines.map { "  " + $0 }
+  }
+
+  private func describe(_ recipe: WeightRecipe) -> String {
+    let bits = recipe.storage.bits
+    let stored = recipe.storage.elementType.name
+    let width = bits == 4 || bits == 8 || bits == 16 ? stored : "\(bits) bit in \(stored)"
+    let scales = recipe.storage.axis.map { "per channel, axis \($0)" } ?? "per tensor"
+    return "\(width) \(scales)"
+  }
+
+  /// A line per class of tensors.
+  private var classTable: TextTable {
+    var table = TextTable(
+      ["", "tensors", "bits", "before", "after"], rightAligned: [1, 2, 3, 4])
+    func append(_ name: String, _ constants: [ConstantFacts], bits: String) {
+      table.append([
+        name, String(constants.count), bits,
+        NumberText.bytes(constants.reduce(0) { $0 + $1.floatByteCount }),
+        NumberText.bytes(constants.reduce(0) { $0 + $1.storedByteCount }),
+      ])
+    }
+    var operators: [String] = []
+    for constant in quantized where !operators.contains(constant.operatorType) {
+      operators.append(constant.operatorType)
+    }
+    for type in operators {
+      append(
+        "\(type) weights", quantized.filter { $0.operatorType == type },
+        bits: String(configuration.bitNum))
+    }
+    append("stay float", kept, bits: "-")
+    return table
+  }
+
+  private var tensorTable: TextTable {
+    var table = TextTable(
+      ["node", "tensor", "stored", "before", "after", "SQNR"], rightAligned: [3, 4, 5])
+    for constant in outcome.constants {
+      table.append([
+        constant.node, constant.tensor,
+        constant.recipe.map(describe) ?? "float: \(constant.floatReason?.text ?? "")",
+        NumberText.bytes(constant.floatByteCount), NumberText.bytes(constant.storedByteCount),
+        constant.signalToNoise.map(decibels) ?? "",
+      ])
+    }
+    return table
+  }
+
+  private func decibels(_ value: Double) -> String {
+    value.isFinite ? NumberText.fixed(value, 1) + " dB" : "exact"
+  }
+
+  private var forecast: [String] {
+    [
+      "needs        peak about \(NumberText.bytes(outcome.predictedPeakByteCount))",
+      "would write  \(options.outputFile), \(NumberText.bytes(outcome.outputByteCount))"
+        + operatorSetRemark,
+    ]
+  }
+
+  private var operatorSetRemark: String {
+    outcome.operatorSets.after == outcome.operatorSets.before
+      ? ""
+      : "   operator set \(outcome.operatorSets.before) -> \(outcome.operatorSets.after)"
+  }
+
+  private var closing: [String] {
+    var lines: [String] = []
+    let reasons = Dictionary(grouping: kept) { $0.floatReason.map(Self.kind) ?? "" }
+    for (reason, constants) in reasons.sorted(by: { $0.key < $1.key }) {
+      lines.append(
+        "float      \(constants.count) x \(reason), as \(constants[0].tensor)")
+    }
+    let worst = worstNodes
+    if let first = worst.first {
+      lines.append(
+        "worst      "
+          + worst.map { "\($0.node) \(decibels($0.signalToNoise ?? 0))" }.joined(separator: "  "))
+      lines.append("           to leave the first float:  skip_quant_node=\(first.node)")
+    }
+    let percent = Double(outcome.outputByteCount) / Double(max(1, outcome.model.byteCount)) * 100
+    lines.append(
+      "wrote      \(options.outputFile)   \(NumberText.bytes(outcome.outputByteCount)) "
+        + "(\(NumberText.fixed(percent, 0)) %)   \(NumberText.fixed(outcome.seconds, 2)) s   "
+        + "peak \(NumberText.bytes(ProcessUsage.peakResidentByteCount))" + operatorSetRemark)
+    for file in outcome.files.dropFirst() { lines.append("           \(file)") }
+    if warningCount > 0 { lines.append("warnings   \(warningCount)") }
+    return lines
+  }
+
+  /// The reason without its figures.
+  private static func kind(_ reason: FloatReason) -> String {
+    switch reason {
+    case .notAboveMinSize(_, let limit): "at most min_quant_weight_size=\(limit) elements"
+    case .notAboveMinChannel(_, let limit): "at most min_quant_weight_channel=\(limit) channels"
+    case .tooFewPerChannel(_, let limit):
+      "at most \(limit) elements a channel (with bias_correction)"
+    default: reason.text
+    }
+  }
+
+  private var worstNodes: [ConstantFacts] {
+    let sorted = quantized.filter { $0.signalToNoise?.isFinite == true }.sorted {
+      ($0.signalToNoise ?? 0, $0.node) < ($1.signalToNoise ?? 0, $1.node)
+    }
+    return Array(sorted.prefix(5))
+  }
+
+  /// The same facts under stable names.
+  var json: JSONValue {
+    .object([
+      ("result", .string("SUCCESS")), ("exitCode", .integer(0)),
+      ("dryRun", .bool(options.dryRun)), ("model", .string(outcome.model.path)),
+      ("modelBytes", .integer(outcome.model.byteCount)),
+      ("outputBytes", .integer(outcome.outputByteCount)),
+      ("files", .array(outcome.files.map { .string($0) })),
+      ("operatorSet", .integer(outcome.operatorSets.after)),
+      ("operatorSetBefore", .integer(outcome.operatorSets.before)),
+      ("predictedPeakBytes", .integer(outcome.predictedPeakByteCount)),
+      ("peakBytes", .integer(ProcessUsage.peakResidentByteCount)),
+      ("seconds", .number(outcome.seconds)), ("warnings", .integer(warningCount)),
+      ("quantType", .string("WEIGHT_QUANT")), ("bitNum", .integer(configuration.bitNum)),
+      ("tensors", .array(outcome.constants.map(json))),
+    ])
+  }
+
+  private func json(_ constant: ConstantFacts) -> JSONValue {
+    var members: [(String, JSONValue)] = [
+      ("node", .string(constant.node)), ("operator", .string(constant.operatorType)),
+      ("tensor", .string(constant.tensor)),
+      ("dims", .array(constant.dimensions.map { .integer($0) })),
+      ("bytesBefore", .integer(constant.floatByteCount)),
+      ("bytesAfter", .integer(constant.storedByteCount)),
+    ]
+    if let recipe = constant.recipe {
+      members += [
+        ("bits", .integer(recipe.storage.bits)),
+        ("storedAs", .string(recipe.storage.elementType.name)),
+        ("axis", recipe.storage.axis.map { .integer($0) } ?? .null),
+        ("range", .string(recipe.range.rawValue)), ("round", .string(recipe.round.rawValue)),
+      ]
+      if let ratio = constant.signalToNoise { members.append(("sqnr", .number(ratio))) }
+    }
+    if let reason = constant.floatReason { members.append(("staysFloat", .string(reason.text))) }
+    return .object(members)
+  }
+}

@@ -1,0 +1,53 @@
+import ArgumentParser
+import Configuration
+import Conversion
+import Glibc
+import Support
+
+/// The root command: a conversion, with converter_lite's flags.
+struct GSConvert: ParsableCommand {
+  static let version = "0.1.0"
+
+  static let configuration = CommandConfiguration(
+    commandName: "gsconvert",
+    abstract: "Turns a trained float model into a quantized one.",
+    usage: """
+      gsconvert --modelFile=<model.onnx> --outputFile=<quantized.onnx> --configFile=<job.cfg>
+      gsconvert --configFile=<job.cfg>        with a section [converter_param] in the file
+      gsconvert inspect <model>
+      gsconvert config --check <job.cfg>
+      gsconvert config --explain [<section>[.<key>]]
+      """,
+    discussion: """
+      The configuration file is converter_lite's: [common_quant_param] with quant_type, bit_num and \
+      so on. `gsconvert config --explain` describes every section and key.
+
+      Exit codes: 0 done, 64 wrong flags, 65 bad model or data, 66 no input file, 69 not supported \
+      by this version, 70 our bug, 73 cannot write, 78 wrong configuration.
+      """,
+    version: "gsconvert \(version)",
+    subcommands: [InspectCommand.self, ConfigCommand.self])
+
+  @OptionGroup var flags: ConverterFlags
+
+  mutating func run() throws {
+    let console = Console(isJSON: flags.logFormat?.lowercased() == "json")
+    let (options, configuration, warnings) = try ConfigurationLoader.load(
+      commandLine: flags.given)
+    let display = Console(isJSON: options.logFormat == .json)
+    if !options.quiet { console.show(warnings) }
+    let observer: ProgressDisplay? =
+      options.quiet ? nil : ProgressDisplay(console: display, isTerminal: Console.hasTerminal)
+    let job = ConversionJob(options, configuration)
+    let (outcome, runWarnings) = try Converter(job, observer: observer).run()
+    if !options.quiet { display.show(runWarnings) }
+    let presentation = ConversionPresentation(
+      outcome: outcome, options: options, configuration: configuration,
+      warningCount: warnings.count + runWarnings.count)
+    if options.logFormat == .json {
+      display.result(presentation.json.text)
+    } else {
+      for line in presentation.lines { display.result(line) }
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import ArgumentParser
+import Conversion
+import ModelFormats
+import ModelGraph
+import Support
+
+/// `gsconvert inspect MODEL`: what a model file holds.
+struct InspectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "Shows inputs, outputs, operators, weights and quantization of a model.")
+
+  @Argument(help: .init("The model.", valueName: "model"))
+  var model: String
+
+  @Option(
+    name: .customLong("verbose"), help: .init("List every node.", valueName: "true|false"))
+  var verbose = false
+
+  @Option(name: .customLong("logFormat"), help: .init("text or json.", valueName: "format"))
+  var logFormat = "text"
+
+  func run() throws {
+    guard ["text", "json"].contains(logFormat) else {
+      throw Failure(
+        .flagInvalid, "--logFormat=\(logFormat) is neither text nor json",
+        help: "use --logFormat=json")
+    }
+    let inspection = ModelInspection(try ModelLoader.load(path: model), path: model)
+    let console = Console(isJSON: logFormat == "json")
+    if console.isJSON {
+      console.result(inspection.json.text)
+    } else {
+      for line in inspectionLines(inspection) { console.result(line) }
+    }
+  }
+
+  private func inspectionLines(_ inspection: ModelInspection) -> [String] {
+    let facts = inspection.facts
+    var lines = [
+      "model      \(facts.path)   ONNX   \(NumberText.bytes(facts.byteCount))",
+      "operators  "
+        + inspection.operatorSets.map { "\($0.domain.isEmpty ? "ai.onnx" : $0.domain) \($0.version)" }
+        .joined(separator: ", ") + "   format version \(inspection.formatVersion)",
+    ]
+    lines += inspection.inputs.map { "input      \($0)" }
+    lines += inspection.outputs.map { "output     \($0)" }
+    lines.append(
+      "nodes      \(facts.nodeCount): "
+        + inspection.operatorCounts.map { "\($0.name) \($0.count)" }.joined(separator: ", "))
+    for type in inspection.constantTypes {
+      lines.append(
+        "constants  \(type.name)   \(type.tensors) tensors   \(NumberText.count(type.elements)) "
+          + "elements   \(NumberText.bytes(type.bytes))")
+    }
+    lines.append("quantized  \(inspection.quantization)")
+    if verbose {
+      var table = TextTable(["node", "operator", "inputs", "outputs"])
+      for node in inspection.nodes {
+        table.append([node.name, node.operatorType, node.inputs, node.outputs])
+      }
+      lines += [""] + table.lines
+    }
+    return lines
+  }
+}
