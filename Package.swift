@@ -44,6 +44,12 @@ let package = Package(
       dependencies: [
         "Conversion", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .target(name: "Fuzzing", dependencies: ["Configuration", "Conversion", "Quantization", "Support"]),
+    .executableTarget(
+      name: "gsconvert-fuzz",
+      dependencies: [
+        "Fuzzing", "Support", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
 
     .testTarget(name: "SupportTests", dependencies: ["Support"]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),

@@ -68,10 +68,6 @@ int gs_ini_set(GSIni *ini, const char *name, const char *value) {
   return iniparser_set((dictionary *)ini, name, value);
 }
 
-size_t gs_ini_count(const GSIni *ini) {
-  return (size_t)((const dictionary *)ini)->n;
-}
-
 void gs_ini_free(GSIni *ini) {
   if (ini) iniparser_freedict((dictionary *)ini);
 }

@@ -21,7 +21,7 @@ struct ConfigurationText: Sendable {
 
   let fileName: String
   /// The lines of the file, without their ends.
-  let lines: [ArraySlice<UInt8>]
+  let lines: [String]
   /// The lines joined where they continue.
   let logicalLines: [LogicalLine]
   /// Where the file ends in the middle of a continued line.
@@ -49,13 +49,14 @@ struct ConfigurationText: Sendable {
       }
     }
     self.fileName = fileName
-    self.lines = lines
+    let lineTexts = lines.map { String(decoding: $0, as: UTF8.self) }
+    self.lines = lineTexts
     var dangling: Int?
     logicalLines = Self.join(lines, dangling: &dangling)
     danglingContinuation = dangling.map { index in
       .init(
         file: fileName, line: index + 1, column: max(1, lines[index].count),
-        lineText: String(decoding: lines[index], as: UTF8.self))
+        lineText: lineTexts[index])
     }
   }
 
@@ -64,19 +65,25 @@ struct ConfigurationText: Sendable {
   func location(_ line: LogicalLine, _ range: Range<Int>, label: String? = nil)
     -> Diagnostic.Location
   {
-    var current = line.pieces[0]
-    var end = line.bytes.count
-    for piece in line.pieces.dropFirst() {
-      if piece.offset > range.lowerBound {
-        end = piece.offset
-        break
-      }
-      current = piece
-    }
+    let index = Self.pieceIndex(at: range.lowerBound, in: line.pieces)
+    let piece = line.pieces[index]
+    let isLast = index + 1 == line.pieces.count
+    let end = isLast ? line.bytes.count : line.pieces[index + 1].offset
     return .init(
-      file: fileName, line: current.line + 1, column: range.lowerBound - current.offset + 1,
-      length: max(1, min(range.upperBound, end) - range.lowerBound),
-      lineText: String(decoding: lines[current.line], as: UTF8.self), label: label)
+      file: fileName, line: piece.line + 1, column: range.lowerBound - piece.offset + 1,
+      length: max(1, min(range.upperBound, end) - range.lowerBound), lineText: lines[piece.line],
+      label: label)
+  }
+
+  /// The last piece that begins at or before `offset`.
+  private static func pieceIndex(at offset: Int, in pieces: [LogicalLine.Piece]) -> Int {
+    var lower = 0
+    var upper = pieces.count
+    while upper - lower > 1 {
+      let middle = (lower + upper) / 2
+      if pieces[middle].offset <= offset { lower = middle } else { upper = middle }
+    }
+    return lower
   }
 
   private static func split(_ bytes: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] {
@@ -104,10 +111,12 @@ struct ConfigurationText: Sendable {
     var joined: [LogicalLine] = []
     var current: LogicalLine?
     for (index, line) in lines.enumerated() {
+      let isContinued = current != nil
       var logical = current ?? LogicalLine(bytes: [], pieces: [])
+      current = nil
       logical.pieces.append(.init(offset: logical.bytes.count, line: index))
       let first = line.first { !ByteText.isBlank($0) }
-      let isComment = current == nil && first.map(ByteText.isCommentMark) == true
+      let isComment = !isContinued && first.map(ByteText.isCommentMark) == true
       let last = line.lastIndex { !ByteText.isBlank($0) }
       if !isComment, let last, line[last] == UInt8(ascii: "\\") {
         logical.bytes += line[..<last]
@@ -115,7 +124,6 @@ struct ConfigurationText: Sendable {
       } else {
         logical.bytes += line
         joined.append(logical)
-        current = nil
       }
     }
     if let current {

@@ -4,7 +4,8 @@ public enum FlagTable {
   public static let configFile = "configFile"
 
   /// All flags, in the manual's order.
-  public static let flags: [Setting] = modelFlags + tensorFlags + targetFlags + secretFlags + ownFlags
+  public static let flags: [Setting] =
+    modelFlags + tensorFlags + targetFlags + secretFlags + ownFlags
 
   /// The flag of that name, in exactly this spelling and without dashes.
   public static func flag(_ name: String) -> Setting? { flags.first { $0.name == name } }

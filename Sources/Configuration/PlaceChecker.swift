@@ -97,7 +97,8 @@ struct PlaceChecker {
     if let name = Spelling.nearest(to: key, among: names) { return "did you mean '\(name)'?" }
     let others = KeyTable.quantizationSections.flatMap { $0.keys.map(\.name) }
     return Spelling.nearest(to: key, among: others).map { name in
-      "did you mean '\(name)' of " + ByteText.alternatives(KeyTable.homes(of: name).map { "[\($0)]" })
+      "did you mean '\(name)' of "
+        + ByteText.alternatives(KeyTable.homes(of: name).map { "[\($0)]" })
     }
   }
 

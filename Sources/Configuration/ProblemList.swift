@@ -6,7 +6,8 @@ enum ProblemList {
   static let maximumErrorCount = 100
 
   /// The command line first, then what is wrong with the file, then what this version cannot do,
-  /// then warnings; each in the order of the file's lines, the whole file last. Repeated ones are left out.
+  /// then warnings; each in the order of the file's lines, the whole file last. Repeated ones are
+  /// left out.
   static func ordered(_ problems: [Diagnostic]) -> [Diagnostic] {
     var seen: Set<Diagnostic> = []
     let unique = problems.filter { seen.insert($0).inserted }

@@ -29,7 +29,7 @@ extension QuantizationRules {
     problems.append(
       Diagnostic(
         .missingKey,
-        "quantization from samples needs \(ByteText.enumeration(missing)) as well",
+        "quantization from samples needs \(ByteText.enumeration(missing))",
         location: header.map { parsed.location($0) } ?? .init(file: parsed.fileName),
         help: "gsconvert config --explain \(Self.section)"))
   }

@@ -1,4 +1,3 @@
-import Glibc
 import Support
 
 /// What keys ask of each other, and what this version can do.
@@ -39,15 +38,17 @@ struct QuantizationRules {
         help: "add quant_type=WEIGHT_QUANT to [\(KeyTable.common)]"))
   }
 
-  /// Whether any line looks like it wanted to set quant_type; what is wrong with it has been said.
+  /// Whether quant_type is set, or an error reported already is about a line that meant to set it.
   private var mentionsQuantType: Bool {
-    let isNearKey = parsed.assignments.contains { assignment in
-      Spelling.nearest(to: assignment.key, among: ["quant_type"]) != nil
+    let isInUnknownSection = parsed.assignments.contains { assignment in
+      KeyTable.section(assignment.section) == nil
+        && Spelling.nearest(to: assignment.key, among: ["quant_type"]) != nil
     }
-    return isNearKey
+    return given("quant_type") != nil || isInUnknownSection
       || parsed.problems.contains { problem in
-        let line = ByteText.asciiLowercased(problem.location?.lineText ?? "")
-        return problem.severity == .error && line.contains("quant_type")
+        let words = [problem.location?.lineText, problem.location?.label].compactMap { $0 }
+        return problem.severity == .error
+          && words.contains { ByteText.asciiLowercased($0).contains("quant_type") }
       }
   }
 

@@ -33,7 +33,7 @@ struct StatementScanner {
   private(set) var assignments: [Assignment] = []
   private(set) var problems: [Diagnostic] = []
 
-  /// More statements than this are an error, as is a longer name.
+  /// More statements and malformed lines than this are an error, as is a longer name.
   static let maximumStatementCount = 10_000
   private static let maximumNameByteCount = 200
   /// libiniparser reads lines of up to 1022 bytes; beyond this a value travels under a token.
@@ -46,9 +46,11 @@ struct StatementScanner {
   init(_ text: ConfigurationText) {
     self.text = text
     for index in text.logicalLines.indices {
-      if headers.count + assignments.count >= Self.maximumStatementCount {
+      let count = headers.count + assignments.count + problems.count
+      if count >= Self.maximumStatementCount {
         report(
-          "more than \(Self.maximumStatementCount) statements in one file", line: index, range: 0..<0)
+          "more than \(Self.maximumStatementCount) statements in one file", line: index,
+          range: 0..<0)
         break
       }
       scan(line: index)

@@ -2,6 +2,8 @@ import Support
 
 /// Reads the text of a value as the type its key asks for.
 enum ValueParser {
+  private static let maximumNameCount = 100_000
+
   /// The value that `text` stands for.
   ///
   /// - Throws: what is wrong with it; an empty text is wrong here, whatever the type.
@@ -12,7 +14,7 @@ enum ValueParser {
     case .integer(let range): return .integer(try integer(text, range, type))
     case .real(let range): return .real(try real(text, range, type))
     case .boolean: return .boolean(try boolean(text))
-    case .textList: return .textList(ElementList.split(text))
+    case .textList: return .textList(try names(text))
     case .path: return .path(text)
     case .directories: return .directories(try directories(text))
     case .vector: return .vector(try vector(text, type))
@@ -77,6 +79,17 @@ enum ValueParser {
         message: "must be true or false, not '\(shortened(text))'",
         label: meant.map { "write '\($0)'" })
     }
+  }
+
+  private static func names(
+    _ text: String
+  ) throws(ValueProblem) -> [ConfigurationValue.Element] {
+    let names = ElementList.split(text)
+    if names.count > maximumNameCount {
+      throw ValueProblem(
+        code: .valueOutOfRange, message: "must not have more than \(maximumNameCount) names")
+    }
+    return names
   }
 
   private static func directories(

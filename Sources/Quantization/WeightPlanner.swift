@@ -29,6 +29,12 @@ public struct WeightPlanner {
     let source: TensorData
     var uses: [Use]
     let isInsideFunction: Bool
+
+    /// The nodes of the uses, each once.
+    var nodes: [Node] {
+      var seen: Set<ObjectIdentifier> = []
+      return uses.map(\.node).filter { seen.insert(ObjectIdentifier($0)).inserted }
+    }
   }
 
   /// The plan for a model. Reads every weight once, to find the non-finite.
@@ -51,7 +57,7 @@ public struct WeightPlanner {
         }
       }
       return ConstantPlan(
-        value: candidate.value, nodes: candidate.uses.map(\.node), source: candidate.source,
+        value: candidate.value, nodes: candidate.nodes, source: candidate.source,
         decision: decision)
     }
     return QuantizationPlan(constants: plans)
@@ -124,7 +130,7 @@ public struct WeightPlanner {
       return .stayFloat(
         .notAboveMinSize(elements: source.elementCount, limit: settings.minWeightSize))
     }
-    let axis = wanted[0].axis ?? 0
+    let axis = channelAxis(of: wanted, source)
     let channels = source.dimensions[axis]
     if wanted.allSatisfy(\.operand.hasChannelFilter), channels <= settings.minWeightChannel {
       return .stayFloat(
@@ -146,6 +152,18 @@ public struct WeightPlanner {
         range: settings.effectiveRangeMethod, round: isSummed ? settings.roundMethod : .nearest,
         correctsScale: settings.biasCorrection))
   }
+
+  /// The axis with one scale per index: the operator's, but for a lookup table of few rows the one
+  /// along a row. Such a row (a token type, a language) is added everywhere, so that one large
+  /// element must not coarsen the rest of it.
+  private func channelAxis(of uses: [Use], _ source: TensorData) -> Int {
+    let axis = uses[0].axis ?? 0
+    let isTable = uses.allSatisfy { $0.operand.role == .lookedUp }
+    let last = source.dimensions.count - 1
+    return isTable && axis < last && source.dimensions[axis] <= WeightPlanner.fewRows ? last : axis
+  }
+
+  private static let fewRows = 16
 
   private func skipping(_ node: Node) -> NodePattern? {
     settings.skipped.first { $0.matches(node) }

@@ -71,6 +71,7 @@ struct BadConfiguration: Sendable, CustomStringConvertible {
     .init("# nothing\n", .missingKey, nil, nil),
     .init("[common_quant_param]\nbit_num=8\n", .missingKey, 1, 2),
     .init("[converter_param]\nfmk=ONNX\n", .missingKey, nil, nil),
+    .init("[micro_param]\nquant_type=WEIGHT_QUANT\n", .missingKey, nil, nil),
   ]
 
   static let values: [BadConfiguration] = [

@@ -30,7 +30,8 @@ import Testing
       calibrate_size=0
       """
     let found = errors(of: text)
-    #expect(found.map(\.code) == [.keyConflict, .missingKey, .valueOutOfRange, .capabilityNotBuilt])
+    #expect(
+      found.map(\.code) == [.keyConflict, .missingKey, .valueOutOfRange, .capabilityNotBuilt])
     #expect(Failure(found).exitStatus == .configuration)
   }
 
@@ -70,5 +71,16 @@ import Testing
     let found = problems(of: weightHeader + "[micro_param]\n" + keys)
     #expect(found.first?.message == "more than 10000 statements in one file")
     #expect(found.first?.location?.line == 10_001)
+  }
+
+  @Test(arguments: [
+    "[common_quant_param]\nquant_typ=WEIGHT_QUANT\n",
+    "[common_quant_parm]\nquant_type=WEIGHT_QUANT\n",
+    "[common_quant_param]\nquant_type WEIGHT_QUANT\n",
+    "[common_quant_param]\nquant_type=WEIGHT\n", "quant_type=WEIGHT_QUANT\n",
+    "[weight_quant_param]\nquant_type=WEIGHT_QUANT\n",
+  ])
+  func aMistakeInQuantTypeIsNotAlsoMissing(text: String) {
+    #expect(errors(of: text).count == 1)
   }
 }

@@ -60,7 +60,9 @@ import Testing
     #expect(configuration.skipQuantNode.map(\.pattern.pattern) == names)
     let last = try #require(configuration.skipQuantNode.last)
     #expect(last.location.line == 3)
-    #expect(last.location.column == 17 + names.joined(separator: ", ").utf8.count - last.pattern.pattern.utf8.count)
+    #expect(
+      last.location.column == 17 + names.joined(separator: ", ").utf8.count
+        - last.pattern.pattern.utf8.count)
   }
 
   @Test(arguments: [890, 899, 900, 901, 1000, 1021, 1022, 1023, 1024, 2047, 2048, 100_000])
@@ -89,8 +91,28 @@ import Testing
   }
 
   @Test func sectionsMayBeGivenInParts() throws {
-    let text = weightHeader + "[weight_quant_param]\nper_channel=false\n[common_quant_param]\nbit_num=3\n"
+    let text =
+      weightHeader + "[weight_quant_param]\nper_channel=false\n[common_quant_param]\nbit_num=3\n"
     #expect(try quantization(of: text).bitNum == 3)
+  }
+
+  @Test func hugeListsAreReadInLinearTime() throws {
+    let clock = ContinuousClock()
+    let oneLine = String(repeating: "a,", count: 40_000)
+    let manyLines = String(repeating: "a,\\\n", count: 40_000) + "b"
+    let elapsed = try clock.measure {
+      for list in [oneLine, manyLines] {
+        let configuration = try quantization(of: weightHeader + "skip_quant_node=\(list)\n")
+        #expect(configuration.skipQuantNode.count >= 40_000)
+      }
+    }
+    #expect(elapsed < .seconds(30))
+  }
+
+  @Test func tooLongListsAreRefused() {
+    let list = String(repeating: "a,", count: 100_001)
+    let found = problems(of: weightHeader + "skip_quant_node=\(list)\n")
+    #expect(found.map(\.code) == [.valueOutOfRange])
   }
 
   @Test func textThatIsNotUTF8IsRefused() {
@@ -110,9 +132,10 @@ import Testing
       ("\(folder.path)/none.cfg", "No such file"), (folder.path, "it is a directory"),
       (large, "larger than 4 MB"), ("/dev/zero", "larger than 4 MB"), ("", "No such file"),
     ] {
-      let failure = try #require(failure { () throws(Failure) in
-        try ConfigurationParser.load(path: path)
-      })
+      let failure = try #require(
+        failure { () throws(Failure) in
+          try ConfigurationParser.load(path: path)
+        })
       #expect(failure.diagnostics.map(\.code) == [.configUnreadable])
       #expect(failure.diagnostics[0].message.contains(words))
       #expect(failure.exitStatus == .noInput)

@@ -43,7 +43,8 @@ import Testing
       threads=3
       verbose=True
       """
-    let options = try options(["modelFile": "line.onnx", "threads": "4", "fmk": "onnx"], file: file)
+    let options = try options(
+      ["modelFile": "line.onnx", "threads": "4", "fmk": "onnx"], file: file)
     #expect(options.modelFile == "line.onnx")
     #expect(options.outputFile == "file_out.onnx")
     #expect(options.threads == 4)

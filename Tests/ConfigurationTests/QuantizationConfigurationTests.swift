@@ -77,10 +77,12 @@ import Testing
   @Test func effectiveLinesMarkDefaults() throws {
     let configuration = try quantization(
       of: weightHeader + "bit_num=4\nskip_quant_node=a,b\n[full_quant_param]\nper_channel=false\n")
+    let common = [
+      "[common_quant_param]  quant_type=WEIGHT_QUANT  bit_num=4  min_quant_weight_size=0 (default)",
+      "   min_quant_weight_channel=16 (default)  skip_quant_node=a,b  enable_encode=true (default)",
+    ]
     #expect(
-      configuration.effectiveLines == [
-        "[common_quant_param]  quant_type=WEIGHT_QUANT  bit_num=4  min_quant_weight_size=0 (default)",
-        "   min_quant_weight_channel=16 (default)  skip_quant_node=a,b  enable_encode=true (default)",
+      configuration.effectiveLines == common + [
         "[weight_quant_param]  per_channel=true (default)  bias_correction=true (default)",
         "   weight_range_method=AUTO (default)  weight_round_method=SQUANT (default)",
         "   quant_strategy=MAX_MIN (default)  max_segments=1 (default)",
@@ -125,7 +127,8 @@ import Testing
       normalize_std=[1]
       """
     let found = problems(of: text)
-    #expect(found.map(\.code) == [.capabilityNotBuilt] + .init(repeating: .keyWithoutEffect, count: 6))
+    #expect(
+      found.map(\.code) == [.capabilityNotBuilt] + .init(repeating: .keyWithoutEffect, count: 6))
     #expect(found.dropFirst().map { $0.location?.line } == [3, 4, 7, 8, 13, 14])
   }
 

@@ -32,7 +32,7 @@ import Testing
     let text = #"""
       [common_quant_param]
       quant_type=WEIGHT_QUANT
-      	Bit_Num=4
+      \#tBit_Num=4
 
       """#
     #expect(
@@ -214,7 +214,7 @@ import Testing
       """#
     #expect(
       render(text) == #"""
-        error[GS1009]: quantization from samples needs calibrate_path, calibrate_size and input_type as well
+        error[GS1009]: quantization from samples needs calibrate_path, calibrate_size and input_type
           --> quant.cfg:1:2
            |
         1 | [data_preprocess_param]

@@ -19,9 +19,6 @@ const char *gs_ini_string(const GSIni *ini, const char *name);
 /// Replaces or adds the value of `section:key`. Zero on success.
 int gs_ini_set(GSIni *ini, const char *name, const char *value);
 
-/// The number of names in `ini`: sections and `section:key` entries.
-size_t gs_ini_count(const GSIni *ini);
-
 /// Frees `ini`, which may be NULL.
 void gs_ini_free(GSIni *ini);
 

@@ -1,0 +1,48 @@
+import Configuration
+import Conversion
+import Quantization
+import Support
+
+/// What a mutated input is given to. Any result is fine but a trap, a hang or a lot of memory.
+public enum FuzzTarget: String, CaseIterable, Sendable {
+  /// An ONNX file, converted.
+  case onnx
+  /// A configuration file, parsed and checked.
+  case ini
+
+  /// Runs one input. `folder` takes the files that the conversion needs.
+  ///
+  /// - Returns: whether the input was accepted.
+  @discardableResult
+  public func run(_ bytes: [UInt8], seed: UInt64, folder: String) -> Bool {
+    do throws(Failure) {
+      switch self {
+      case .onnx: try convert(bytes, seed: seed, folder: folder)
+      case .ini:
+        _ = try QuantizationConfiguration(
+          from: ConfigurationParser.parse(bytes: bytes, fileName: "mutated.cfg"))
+      }
+      return true
+    } catch {
+      precondition(!error.diagnostics.isEmpty, "a failure without a reason")
+      return false
+    }
+  }
+
+  /// The seed also varies bits and methods.
+  private func convert(_ bytes: [UInt8], seed: UInt64, folder: String) throws(Failure) {
+    let input = folder + "/mutated.onnx"
+    do {
+      try AtomicFile.write(bytes, to: input)
+    } catch {
+      throw Failure(.cannotWrite, "\(input): \(error.reason)")
+    }
+    let settings = WeightQuantizationSettings(
+      bits: Int(seed % 16) + 1, perChannel: seed / 16 % 4 != 0, biasCorrection: seed / 64 % 2 == 0,
+      minWeightChannel: 0, roundMethod: seed / 128 % 2 == 0 ? .squant : .nearest)
+    _ = try Converter(
+      ConversionJob(
+        modelPath: input, outputPath: folder + "/result.onnx", weights: settings, threads: 1)
+    ).run()
+  }
+}
