@@ -1,12 +1,12 @@
 #include "CKernels.h"
+#include "dispatch.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 // After SQuant (arXiv 2202.07471): of all elements whose error has the sign of the sum, those
 // nearest to the rounding boundary change sides.
 
-enum { STEP = 1 << 24, BIN_SHIFT = 14, BINS = 1024, SMALL = 64 };
+enum { STEP = 1 << 24, BLOCK = 32, FEW = 512 };
 
 typedef struct {
   int32_t *integers, *errors;
@@ -15,9 +15,9 @@ typedef struct {
 } problem;
 
 // How much the element's error speaks for moving it; 0 where it can't move.
-static inline int32_t gain(const problem *p, size_t i) {
+static inline __attribute__((always_inline)) int32_t gain(const problem *p, size_t i) {
   int32_t e = p->sign * p->errors[i], to = p->integers[i] - p->sign;
-  return e > 0 && to >= p->lowest && to <= p->highest ? e : 0;
+  return to < p->lowest || to > p->highest || e < 0 ? 0 : e;
 }
 
 static inline void move(const problem *p, size_t i) {
@@ -25,22 +25,20 @@ static inline void move(const problem *p, size_t i) {
   p->errors[i] -= p->sign * STEP;
 }
 
-static void balance_small(const problem *p, size_t moves) {
-  for (; moves > 0; moves--) {
-    int32_t best = 0;
-    size_t at = 0;
-    for (size_t i = 0; i < p->count; i++) {
-      int32_t g = gain(p, i);
-      if (g > best) best = g, at = i;
-    }
-    if (best == 0) return;
-    move(p, at);
+// Indices of the elements with more than `threshold` to gain, in order.
+DISPATCHED static size_t collect(const problem *problem_, int32_t threshold, uint32_t *indices) {
+  const problem p = *problem_;
+  size_t found = 0, i = 0;
+  for (; i + BLOCK <= p.count; i += BLOCK) {
+    int32_t any = 0;
+    for (size_t j = 0; j < BLOCK; j++) any |= gain(&p, i + j) > threshold;
+    if (any)
+      for (size_t j = i; j < i + BLOCK; j++)
+        if (gain(&p, j) > threshold) indices[found++] = (uint32_t)j;
   }
-}
-
-static inline size_t bin(int32_t g) {
-  size_t b = (size_t)g >> BIN_SHIFT;
-  return b < BINS ? b : BINS - 1;
+  for (; i < p.count; i++)
+    if (gain(&p, i) > threshold) indices[found++] = (uint32_t)i;
+  return found;
 }
 
 typedef struct {
@@ -54,38 +52,31 @@ static int by_gain(const void *a, const void *b) {
   return x->index < y->index ? -1 : 1;
 }
 
-static void balance_large(const problem *p, size_t moves, uint32_t *scratch) {
-  uint32_t counts[BINS] = {0};
-  for (size_t i = 0; i < p->count; i++) {
-    int32_t g = gain(p, i);
-    if (g > 0) counts[bin(g)]++;
-  }
-  size_t above = 0, edge = BINS;
-  while (edge > 0 && above + counts[edge - 1] <= moves) above += counts[--edge];
-  size_t rest = moves - above, found = 0;
-  for (size_t i = 0; i < p->count; i++) {
-    int32_t g = gain(p, i);
-    if (g == 0) continue;
-    size_t b = bin(g);
-    if (b >= edge) move(p, i);
-    else if (b + 1 == edge && rest > 0) scratch[found++] = (uint32_t)i;
-  }
-  if (rest == 0 || found == 0) return;
-  candidate few[SMALL * 8];
-  candidate *list = found <= SMALL * 8 ? few : malloc(found * sizeof *list);
-  for (size_t i = 0; i < found; i++) list[i] = (candidate){gain(p, scratch[i]), scratch[i]};
-  qsort(list, found, sizeof *list, by_gain);
-  for (size_t i = 0; i < rest && i < found; i++) move(p, list[i].index);
-  if (list != few) free(list);
+DISPATCHED static int64_t sum(const int32_t *values, size_t count) {
+  int64_t total = 0;
+  for (size_t i = 0; i < count; i++) total += values[i];
+  return total;
 }
 
 void gs_balance(int32_t *integers, int32_t *errors, size_t count, int32_t lowest, int32_t highest,
                 uint32_t *scratch) {
-  int64_t sum = 0;
-  for (size_t i = 0; i < count; i++) sum += errors[i];
-  problem p = {integers, errors, count, sum > 0 ? 1 : -1, lowest, highest};
-  size_t moves = (size_t)((sum > 0 ? sum : -sum) + STEP / 2) / STEP;
+  int64_t total = sum(errors, count);
+  problem p = {integers, errors, count, total > 0 ? 1 : -1, lowest, highest};
+  size_t moves = (size_t)((total > 0 ? total : -total) + STEP / 2) / STEP;
   if (moves == 0) return;
-  if (count <= SMALL) balance_small(&p, moves);
-  else balance_large(&p, moves, scratch);
+  // Errors spread evenly over half a step: twice the share that is needed lies above this.
+  int64_t margin = (int64_t)(moves * 2) * STEP / (int64_t)count;
+  size_t found = 0;
+  while (1) {
+    int64_t threshold = STEP / 2 - margin;
+    found = collect(&p, threshold > 0 ? (int32_t)threshold : 0, scratch);
+    if (found >= moves || threshold <= 0) break;
+    margin *= 4;
+  }
+  candidate few[FEW];
+  candidate *list = found <= FEW ? few : malloc(found * sizeof *list);
+  for (size_t i = 0; i < found; i++) list[i] = (candidate){gain(&p, scratch[i]), scratch[i]};
+  qsort(list, found, sizeof *list, by_gain);
+  for (size_t i = 0; i < moves && i < found; i++) move(&p, list[i].index);
+  if (list != few) free(list);
 }

@@ -1,14 +1,8 @@
 #include "CKernels.h"
+#include "dispatch.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-#if defined(__x86_64__)
-#define DISPATCHED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define DISPATCHED
-#endif
 
 enum { LANES = 16 };
 static const double ERROR_UNIT = 16777216.0;
