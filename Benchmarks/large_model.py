@@ -62,7 +62,7 @@ def wrong_tensors(path, layers, rounding):
     """Names of the layers whose dequantized weights aren't the oracle's."""
     model = onnx.load(path, load_external_data=False)
     scope = next(weight_quant.scopes(model))
-    options = SimpleNamespace(bits=8, range="MAX_MIN", round=rounding, no_bias_correction=True)
+    options = SimpleNamespace(bits=8, round=rounding, no_bias_correction=True)
     wrong = []
     for layer in layers:
         node = next(node for node in scope.nodes if node.output[0] == f"y_{layer}")

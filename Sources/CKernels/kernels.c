@@ -80,33 +80,57 @@ static inline __attribute__((always_inline)) double sum_lanes(double *lanes) {
   return lanes[0];
 }
 
-DISPATCHED double gs_rounding_error(const float *values, size_t count, double scale, double zero_point,
+// The nearest integer, counted from the zero point and kept on the grid, in float32: adding 1.5 * 2^23
+// leaves no bits for a fraction.
+static inline __attribute__((always_inline)) float on_grid(float t, float low, float high) {
+  float c = t < low ? low : t;
+  c = c > high ? high : c;
+  return (c + 12582912.0f) - 12582912.0f;
+}
+
+// Terms of a block are added in float32, blocks in double.
+enum { BLOCK = 64 * LANES };
+
+DISPATCHED double gs_rounding_error(const float *values, size_t count, double scale, int32_t zero_point,
                                     int32_t lowest, int32_t highest) {
   const float inverse = (float)(1 / scale), low = (float)(lowest - zero_point), high = (float)(highest - zero_point);
-  const float magic = 12582912.0f;
   double total[LANES] = {0};
   size_t i = 0;
   while (i < count) {
     float block[LANES] = {0};
-    size_t end = i + 1024 * LANES < count ? i + 1024 * LANES : count;
+    size_t end = i + BLOCK < count ? i + BLOCK : count;
     for (; i + LANES <= end; i += LANES)
       for (int j = 0; j < LANES; j++) {
-        float t = values[i + j] * inverse;
-        float c = t < low ? low : t;
-        c = c > high ? high : c;
-        float e = t - ((c + magic) - magic);
+        float t = values[i + j] * inverse, e = t - on_grid(t, low, high);
         block[j] += e * e;
       }
     for (int j = 0; i < end; i++, j++) {
-      float t = values[i] * inverse;
-      float c = t < low ? low : t;
-      c = c > high ? high : c;
-      float e = t - ((c + magic) - magic);
+      float t = values[i] * inverse, e = t - on_grid(t, low, high);
       block[j] += e * e;
     }
     for (int j = 0; j < LANES; j++) total[j] += block[j];
   }
   return sum_lanes(total) * scale * scale;
+}
+
+DISPATCHED void gs_refit(const float *values, size_t count, double scale, int32_t zero_point, int32_t lowest,
+                         int32_t highest, double *products, double *squares) {
+  const float inverse = (float)(1 / scale), low = (float)(lowest - zero_point), high = (float)(highest - zero_point);
+  double vp[LANES] = {0}, pp[LANES] = {0};
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES)
+    for (int j = 0; j < LANES; j++) {
+      double p = on_grid(values[i + j] * inverse, low, high);
+      vp[j] += values[i + j] * p;
+      pp[j] += p * p;
+    }
+  for (int j = 0; i < count; i++, j++) {
+    double p = on_grid(values[i] * inverse, low, high);
+    vp[j] += values[i] * p;
+    pp[j] += p * p;
+  }
+  *products = sum_lanes(vp);
+  *squares = sum_lanes(pp);
 }
 
 DISPATCHED void gs_moments(const float *values, const int32_t *integers, size_t count, int32_t zero_point,

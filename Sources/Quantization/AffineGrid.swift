@@ -32,12 +32,4 @@ public struct AffineGrid: Hashable, Sendable {
     scale = (nudgedHigh - nudgedLow) / steps
     zeroPoint = Int32((Float(lowest) - nudgedLow / scale).rounded(.toNearestOrAwayFromZero))
   }
-
-  /// A grid with a given scale and zero point.
-  public init(scale: Float, zeroPoint: Int32, bits: Int) {
-    self.scale = scale
-    self.zeroPoint = zeroPoint
-    lowest = -(1 << Int32(bits - 1))
-    highest = (1 << Int32(bits - 1)) - 1
-  }
 }

@@ -30,19 +30,11 @@ final class ChannelQuantizer {
     if let base = weights.baseAddress, !weights.isEmpty {
       gs_range(base, weights.count, &minimum, &maximum)
     }
-    let bits = recipe.storage.bits
-    let whole = AffineGrid(minimum: minimum, maximum: maximum, bits: bits)
-    guard recipe.range == .meanSquaredError, let base = weights.baseAddress else { return whole }
-    var best = whole
-    var least = Double.infinity
-    for step in 0...20 {
-      let fraction = 1 - Float(step) * 0.025
-      let grid = AffineGrid(minimum: minimum * fraction, maximum: maximum * fraction, bits: bits)
-      let error = gs_rounding_error(
-        base, weights.count, Double(grid.scale), Double(grid.zeroPoint), grid.lowest, grid.highest)
-      if error < least { (best, least) = (grid, error) }
+    let whole = AffineGrid(minimum: minimum, maximum: maximum, bits: recipe.storage.bits)
+    return switch recipe.range {
+    case .maxMin: whole
+    case .meanSquaredError: GridSearch(weights).best(from: whole)
     }
-    return best
   }
 
   /// Rounds the weights into `integers`.

@@ -143,13 +143,15 @@ public struct WeightPlanner {
     }
     let isSummed = wanted.contains { $0.operand.role == .summed }
     let kernelAxis = wanted[0].isDirect ? wanted[0].operand.kernelAxis : nil
+    let layout = ChannelLayout(dimensions: source.dimensions, axis: axis, kernelAxis: kernelAxis)
     return .quantize(
       WeightRecipe(
         storage: QuantizedStorage(
           bits: settings.bits, elementType: WeightPlanner.storedType(bits: settings.bits),
           axis: settings.perChannel ? axis : nil),
-        layout: ChannelLayout(dimensions: source.dimensions, axis: axis, kernelAxis: kernelAxis),
-        range: settings.effectiveRangeMethod, round: isSummed ? settings.roundMethod : .nearest,
+        layout: layout,
+        range: settings.rangeMethod ?? defaultRange(layout, hasKernel: kernelAxis != nil),
+        round: isSummed ? settings.roundMethod : .nearest,
         correctsScale: settings.biasCorrection))
   }
 
@@ -164,6 +166,14 @@ public struct WeightPlanner {
   }
 
   private static let fewRows = 16
+
+  /// Up to 6 bits a range with less squared error pays, but not in convolutions of one point, whose
+  /// inputs are mostly positive: there the cut weights' errors have one sign and add up.
+  private func defaultRange(
+    _ layout: ChannelLayout, hasKernel: Bool
+  ) -> WeightQuantizationSettings.RangeMethod {
+    settings.bits > 6 || hasKernel && layout.kernel == 1 ? .maxMin : .meanSquaredError
+  }
 
   private func skipping(_ node: Node) -> NodePattern? {
     settings.skipped.first { $0.matches(node) }

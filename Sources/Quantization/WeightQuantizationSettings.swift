@@ -26,7 +26,7 @@ public struct WeightQuantizationSettings: Sendable {
   public var minWeightSize: Int
   /// A convolution's constant is quantized if it has more channels than this.
   public var minWeightChannel: Int
-  /// How ranges are chosen; nil lets the number of bits decide.
+  /// How ranges are chosen; nil lets bits and operator decide.
   public var rangeMethod: RangeMethod?
   /// How weights are rounded.
   public var roundMethod: RoundMethod
@@ -47,11 +47,5 @@ public struct WeightQuantizationSettings: Sendable {
     self.rangeMethod = rangeMethod
     self.roundMethod = roundMethod
     self.skipped = skipped
-  }
-
-  /// The range method in force: up to 6 bits a smaller range with less error pays, above that the
-  /// whole range does.
-  public var effectiveRangeMethod: RangeMethod {
-    rangeMethod ?? (bits <= 6 ? .meanSquaredError : .maxMin)
   }
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Independent numpy check of weight quantization.
 
-Takes a float model and its quantized form, computes what the dequantized weights must be and compares them to the last
+Takes a float model and its form quantized with weight_range_method=MAX_MIN, computes what the dequantized weights must be and compares them to the last
 bit with numpy's dequantization of the stored integers and with what ONNX Runtime computes for the same
 DequantizeLinear. Exits 1 on any mismatch. --self-test proves the check on models quantized by a scalar quantizer.
 """
@@ -60,79 +60,68 @@ def nearest(rows, scale, zero, bits):
     return np.clip(round_away(position(rows, scale, zero)), *limits(bits))
 
 
-def range_max_min(rows, bits):
-    """Smallest and largest weight of each channel."""
-    return rows.min(1), rows.max(1)
+STEP = 1 << 24
 
 
-def range_mse(rows, bits):
-    """The range, shrunk by 1 - i/100 for i in 0..60, with the least squared error; the widest one on a tie."""
-    low, high = range_max_min(rows, bits)
-    best_low, best_high, least = low, high, np.full(len(rows), np.inf)
-    for i in range(61):
-        factor = F32(1 - i / 100)
-        scale, zero = grid(low * factor, high * factor, bits)
-        q = nearest(rows, scale, zero, bits)
-        error = np.square(rows.astype(np.float64) - dequantize(q, scale, zero)).sum(1)
-        better = error < least
-        best_low, best_high = np.where(better, low * factor, best_low), np.where(better, high * factor, best_high)
-        least = np.where(better, error, least)
-    return best_low, best_high
+def flip(q, error, bits):
+    """SQuant's step on one group: undo the summed rounding error by moving the worst elements one step back.
 
-
-def range_auto(rows, bits):
-    """MSE up to 6 bits, MAX_MIN above."""
-    return (range_mse if bits <= 6 else range_max_min)(rows, bits)
-
-
-RANGES = {"MAX_MIN": range_max_min, "MSE": range_mse, "AUTO": range_auto}
-
-
-def flip(q, t, bits):
-    """SQuant's step on one group: undo the summed rounding error by moving the worst elements one step back."""
+    Errors are integers in units of 2^-24 of a step, so that sums are exact; the first of equal ones moves.
+    """
     qmin, qmax = limits(bits)
-    error = q - t
-    total = error.sum()
-    count, direction = int(round_away(np.abs(total))), np.sign(total)
+    total = int(error.sum())
+    count, direction = (abs(total) + STEP // 2) // STEP, 1 if total > 0 else -1
     movable = (error * direction > 0) & (q - direction >= qmin) & (q - direction <= qmax)
-    worst = np.argsort(np.where(movable, -np.abs(error), np.inf), kind="stable")[:min(count, movable.sum())]
+    worst = np.argsort(np.where(movable, -np.abs(error), STEP * 1000), kind="stable")[:min(count, movable.sum())]
     q[worst] -= direction
+    error[worst] -= direction * STEP
 
 
 def squant(rows, scale, zero, bits, kernel):
     """Nearest rounding, then SQuant (arXiv 2202.07471) per kernel of `kernel` elements and per channel."""
     t = position(rows, scale, zero)
     q = np.clip(round_away(t), *limits(bits))
+    error = np.rint(np.clip((q - t) * STEP, -127 * STEP, 127 * STEP)).astype(np.int64)
     for channel in range(len(rows)):
-        if kernel > 1:
+        if 1 < kernel < rows.shape[1]:
             for start in range(0, rows.shape[1], kernel):
-                flip(q[channel, start:start + kernel], t[channel, start:start + kernel], bits)
-        flip(q[channel], t[channel], bits)
+                flip(q[channel, start:start + kernel], error[channel, start:start + kernel], bits)
+        flip(q[channel], error[channel], bits)
     return q
 
 
 def correct_scale(rows, q, scale, zero):
-    """Bias correction: the scale times the ratio of the standard deviations before and after, if it lies in 0..10."""
-    before, after = rows.astype(np.float64).std(1), dequantize(q, scale, zero).astype(np.float64).std(1)
-    usable = (before > np.finfo(np.float64).eps) & (after > np.finfo(np.float64).eps)
-    ratio = np.divide(before, after, out=np.ones_like(before), where=usable)
-    return np.where((ratio > 0) & (ratio < 10), scale * ratio, scale).astype(F32)
+    """Bias correction: of the scales that are no worse in squared error, the one with the least mean error."""
+    corrected = scale.copy()
+    for i, (row, integers) in enumerate(zip(rows.astype(np.longdouble), (q - zero[:, None]).astype(np.longdouble))):
+        old, products, squares = np.longdouble(scale[i]), (row * integers).sum(), (integers * integers).sum()
+        if squares == 0 or products <= 0:
+            continue
+        best, values, total = products / squares, row.sum(), integers.sum()
+        reach = abs(old - best)
+        wanted = F32(np.clip(values / total if total else best, best - reach, best + reach))
+        bias = lambda candidate: abs(values - np.longdouble(candidate) * total)
+        if wanted >= np.finfo(F32).tiny and abs(wanted - best) <= reach and bias(wanted) <= bias(old):
+            corrected[i] = wanted
+    return corrected
 
 
-def expected_weights(weight, axis, kernel, options):
-    """float32 weights as they must come out of DequantizeLinear; axis None is per tensor, kernel 0 forbids SQuant."""
-    moved = weight if axis is None else np.moveaxis(weight, axis, 0)
-    rows = moved.reshape(1 if axis is None else len(moved), -1)
+def expected_weights(weight, axis, per_tensor, kernel, options):
+    """float32 weights as they must come out of DequantizeLinear; kernel 0 forbids SQuant."""
+    moved = np.moveaxis(weight, axis, 0)
+    rows = moved.reshape(len(moved), -1)
+    whole = rows.reshape(1, -1) if per_tensor else rows
     with np.errstate(all="ignore"):
-        scale, zero = grid(*RANGES[options.range](rows, options.bits), options.bits)
+        scale, zero = grid(whole.min(1), whole.max(1), options.bits)
+        each_scale, each_zero = (np.broadcast_to(values, len(rows)) for values in (scale, zero))
         if options.round == "SQUANT" and kernel:
-            q = squant(rows, scale, zero, options.bits, kernel)
+            q = squant(rows, each_scale, each_zero, options.bits, kernel)
         else:
-            q = nearest(rows, scale, zero, options.bits)
+            q = nearest(rows, each_scale, each_zero, options.bits)
         if not options.no_bias_correction:
-            scale = correct_scale(rows, q, scale, zero)
-        values = dequantize(q, scale, zero).reshape(moved.shape)
-    return values if axis is None else np.moveaxis(values, 0, axis)
+            scale = correct_scale(whole, q.reshape(whole.shape), scale, zero)
+        values = dequantize(q, np.broadcast_to(scale, len(rows)), each_zero).reshape(moved.shape)
+    return np.moveaxis(values, 0, axis)
 
 
 # --- models --------------------------------------------------------------------------------------------------------
@@ -226,10 +215,13 @@ class Use:
 
     @property
     def kernel(self):
-        """Elements of one kernel, which is what follows [out, in]; 0 for embedding tables, which have none."""
+        """Elements of one kernel: what follows [out, in], or all inputs of a matrix; 0 for embedding tables."""
+        dims = list(self.tensor.dims)
         if self.node.op_type == "Gather":
             return 0
-        return int(np.prod(self.tensor.dims[2:])) if self.node.op_type in ("Conv", "ConvTranspose") else 1
+        if self.node.op_type in ("Conv", "ConvTranspose"):
+            return int(np.prod(dims[2:]))
+        return dims[-2] if self.axis == len(dims) - 1 else int(np.prod(dims[self.axis + 1:]))
 
     def wanted(self, options):
         """Whether the size rules allow quantization."""
@@ -309,7 +301,7 @@ def compare(use, axes, scope, node, model, options):
     weight = numpy_helper.to_array(use.tensor).astype(F32)
     axis = stored_values(scope, node)[3]
     right_axis = axis is None if options.per_tensor else axis in axes
-    expected = np.ascontiguousarray(expected_weights(weight, axis, use.kernel, options))
+    expected = np.ascontiguousarray(expected_weights(weight, use.axis, axis is None, use.kernel, options))
     actual, computed = numpy_dequantize(scope, node), runtime_dequantize(model, scope, node)
     numpy_equal, runtime_equal = same_bits(expected, actual), same_bits(expected, computed)
     error = actual.astype(np.float64) - weight
@@ -409,7 +401,7 @@ def self_test():
     model = helper.make_model(helper.make_graph(nodes, "self_test", [], [], weights), ir_version=8,
                               opset_imports=[helper.make_opsetid("", 13)])
     uses = list(weight_uses(model))
-    defaults = ["-", "-", "--no-bias-correction", "--range=MAX_MIN", "--round=NEAREST"]
+    defaults = ["-", "-", "--no-bias-correction", "--round=NEAREST"]
     results = []
 
     def expect(label, mismatches, quantized, *arguments):
@@ -450,15 +442,10 @@ def self_test():
     expect("SQuant asked for, nearest given", len(uses) - 1, quantized_copy(model, uses, 4, False), "--bits=4",
            "--round=SQUANT")
     rows = random.randn(8, 54).astype(F32)
-    scale, zero = grid(*range_max_min(rows, 4), 4)
+    scale, zero = grid(rows.min(1), rows.max(1), 4)
     sums = np.abs((squant(rows, scale, zero, 4, 9) - position(rows, scale, zero)).sum(1))
     results.append(bool((sums <= 0.5 + 1e-9).all()))
     print(f"\nSQuant leaves summed errors up to {sums.max():.3f} steps per channel")
-    low, high = range_mse(rows, 3)
-    errors = [np.square(rows - dequantize(nearest(rows, *grid(*ends, 3), 3), *grid(*ends, 3))).sum(1)
-              for ends in (range_max_min(rows, 3), (low, high))]
-    results.append(bool((errors[1] <= errors[0]).all()))
-    print(f"MSE range brings the squared error of 3 bits from {errors[0].sum():.3f} to {errors[1].sum():.3f}")
     print(f"\n{sum(results)} passed, {len(results) - sum(results)} failed")
     return not all(results)
 
@@ -470,7 +457,6 @@ def parser():
     result.add_argument("--bits", type=int, default=8)
     result.add_argument("--per-tensor", action="store_true")
     result.add_argument("--no-bias-correction", action="store_true")
-    result.add_argument("--range", choices=list(RANGES), default="AUTO")
     result.add_argument("--round", choices=["NEAREST", "SQUANT"], default="SQUANT", help="Gather is always NEAREST")
     result.add_argument("--min-size", type=int, default=0, help="only tensors with more elements")
     result.add_argument("--min-channel", type=int, default=16, help="only Conv and ConvTranspose with more channels")

@@ -22,9 +22,14 @@ void gs_gather_columns(const float *in, size_t rows, size_t stride, size_t colum
 void gs_quantize(const float *values, size_t count, double scale, double zero_point, int32_t lowest,
                  int32_t highest, int32_t *integers, int32_t *errors);
 
-/// Sum of squared errors of rounding `count` values to the grid, in units of the values.
-double gs_rounding_error(const float *values, size_t count, double scale, double zero_point,
-                         int32_t lowest, int32_t highest);
+/// Sum of squared errors of rounding `count` values to the grid, in units of the values. For grids of
+/// at most 2^22 steps from the zero point.
+double gs_rounding_error(const float *values, size_t count, double scale, int32_t zero_point, int32_t lowest,
+                         int32_t highest);
+
+/// With p the nearest integer on the grid, counted from the zero point: sums of value*p and p*p.
+void gs_refit(const float *values, size_t count, double scale, int32_t zero_point, int32_t lowest, int32_t highest,
+              double *products, double *squares);
 
 /// Moves integers by one step so that their errors sum to within half a step of zero, the largest
 /// errors first, the lower index first where equal; never outside lowest..highest.
