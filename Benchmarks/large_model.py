@@ -70,7 +70,7 @@ def wrong_tensors(path, layers, rounding):
         for tensor in map(scope.constant, dequantizer.input if dequantizer else []):
             if external_data_helper.uses_external_data(tensor):
                 external_data_helper.load_external_data_for_tensor(tensor, str(path.parent))
-        expected = weight_quant.expected_weights(np.concatenate(list(chunks(layer))), 1, 1, options)
+        expected = weight_quant.expected_weights(np.concatenate(list(chunks(layer))), 1, False, SIDE, options)
         if not dequantizer or not np.array_equal(expected, weight_quant.numpy_dequantize(scope, dequantizer)):
             wrong.append(node.name)
     return wrong

@@ -34,8 +34,8 @@ public struct ModelInspection {
     let all = model.graph.allGraphs.flatMap(\.nodes)
     var counts: [String: Int] = [:]
     for node in all {
-      counts[node.isStandard ? node.operatorType : node.domain + "." + node.operatorType, default: 0]
-        += 1
+      let name = node.isStandard ? node.operatorType : node.domain + "." + node.operatorType
+      counts[name, default: 0] += 1
     }
     operatorCounts = counts.map { (name: $0.key, count: $0.value) }
       .sorted { ($1.count, $0.name) < ($0.count, $1.name) }

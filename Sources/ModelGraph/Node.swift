@@ -68,7 +68,8 @@ public final class Node {
 
   /// A text attribute.
   public func string(_ name: String) -> String? {
-    if case .string(let bytes) = attribute(name) { String(decoding: bytes, as: UTF8.self) } else { nil }
+    guard case .string(let bytes) = attribute(name) else { return nil }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   /// Sets or replaces an attribute; nil removes it.

@@ -82,6 +82,14 @@ public struct TensorData: Sendable {
     }
   }
 
+  /// The elements of a float32 tensor; nil for other types.
+  ///
+  /// - Complexity: O(elements).
+  public var float32Values: [Float]? {
+    guard elementType == .float32, let packed else { return nil }
+    return packed.load(UInt32.self).map { Float(bitPattern: UInt32(littleEndian: $0)) }
+  }
+
   /// The product of extents when it can be the size of something real: no negative extent, no
   /// overflow.
   public static func elementCount(of dimensions: [Int]) -> Int? {

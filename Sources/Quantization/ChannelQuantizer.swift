@@ -51,6 +51,11 @@ final class ChannelQuantizer {
     }
     gs_quantize(
       input, weights.count, scale, zeroPoint, grid.lowest, grid.highest, output, errors)
+    if let means = recipe.inputMeans {
+      gs_balance_means(
+        output, errors, means, weights.count, grid.lowest, grid.highest)
+      return
+    }
     let kernel = recipe.layout.kernel
     if kernel > 1, kernel < weights.count {
       var start = 0

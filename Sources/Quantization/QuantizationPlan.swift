@@ -71,6 +71,12 @@ public struct WeightRecipe: Hashable, Sendable {
   public var round: WeightQuantizationSettings.RoundMethod
   /// Whether scales are corrected after rounding.
   public var correctsScale: Bool
+  /// The mean of each input relative to the inputs' deviation, in sixty-fourths, where the network
+  /// tells it: rounding then balances errors times means.
+  public var inputMeans: [Int32]?
+
+  /// The rounding in one word.
+  public var roundName: String { round.rawValue + (inputMeans == nil ? "" : "+MEANS") }
 }
 
 /// What each constant gets: a value, made before anything is changed.

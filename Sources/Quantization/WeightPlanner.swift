@@ -42,7 +42,8 @@ public struct WeightPlanner {
   /// - Complexity: O(nodes + bytes of weights).
   public func plan(_ model: Model) -> QuantizationPlan {
     let candidates = candidates(of: model)
-    let decisions = candidates.map { candidate in decide(candidate) }
+    var forecast = ActivationForecast()
+    let decisions = candidates.map { candidate in decide(candidate, &forecast) }
     let scans = scan(
       zip(candidates, decisions).map { candidate, decision in
         if case .quantize = decision { candidate.source } else { nil }
@@ -111,7 +112,9 @@ public struct WeightPlanner {
 
   // MARK: Decisions
 
-  private func decide(_ candidate: Candidate) -> ConstantPlan.Decision {
+  private func decide(
+    _ candidate: Candidate, _ forecast: inout ActivationForecast
+  ) -> ConstantPlan.Decision {
     let source = candidate.source
     let use = candidate.uses[0]
     if candidate.isInsideFunction { return .stayFloat(.insideFunction) }
@@ -144,15 +147,18 @@ public struct WeightPlanner {
     let isSummed = wanted.contains { $0.operand.role == .summed }
     let kernelAxis = wanted[0].isDirect ? wanted[0].operand.kernelAxis : nil
     let layout = ChannelLayout(dimensions: source.dimensions, axis: axis, kernelAxis: kernelAxis)
+    let means =
+      isSummed && settings.roundMethod == .squant ? inputMeans(of: wanted, layout, &forecast) : nil
+    let hasKernel = kernelAxis != nil && means == nil
     return .quantize(
       WeightRecipe(
         storage: QuantizedStorage(
           bits: settings.bits, elementType: WeightPlanner.storedType(bits: settings.bits),
           axis: settings.perChannel ? axis : nil),
         layout: layout,
-        range: settings.rangeMethod ?? defaultRange(layout, hasKernel: kernelAxis != nil),
+        range: settings.rangeMethod ?? defaultRange(layout, hasKernel: hasKernel),
         round: isSummed ? settings.roundMethod : .nearest,
-        correctsScale: settings.biasCorrection))
+        correctsScale: settings.biasCorrection, inputMeans: means))
   }
 
   /// The axis with one scale per index: the operator's, but for a lookup table of few rows the one
@@ -173,6 +179,19 @@ public struct WeightPlanner {
     _ layout: ChannelLayout, hasKernel: Bool
   ) -> WeightQuantizationSettings.RangeMethod {
     settings.bits > 6 || hasKernel && layout.kernel == 1 ? .maxMin : .meanSquaredError
+  }
+
+  /// What is known of the inputs' means, for convolutions of one point and matrix products, where
+  /// the range is left to the planner too.
+  private func inputMeans(
+    of uses: [Use], _ layout: ChannelLayout, _ forecast: inout ActivationForecast
+  ) -> [Int32]? {
+    guard settings.rangeMethod == nil, uses.count == 1, uses[0].isDirect,
+      uses[0].operand.input == 1, uses[0].operand.kernelAxis == nil || layout.kernel == 1,
+      let input = uses[0].node.inputs[0]
+    else { return nil }
+    let means = forecast.channels(of: input)?.relativeMeans
+    return means?.count == layout.elementsPerChannel ? means : nil
   }
 
   private func skipping(_ node: Node) -> NodePattern? {

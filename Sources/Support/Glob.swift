@@ -12,7 +12,9 @@ public struct Glob: Hashable, Sendable {
   }
 
   /// Whether the pattern has no wildcard, so that it matches exactly one name.
-  public var isLiteral: Bool { !bytes.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") } }
+  public var isLiteral: Bool {
+    !bytes.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") }
+  }
 
   /// Whether the whole of `name` matches.
   ///

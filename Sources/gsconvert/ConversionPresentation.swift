@@ -202,7 +202,7 @@ struct ConversionPresentation {
         ("bits", .integer(recipe.storage.bits)),
         ("storedAs", .string(recipe.storage.elementType.name)),
         ("axis", recipe.storage.axis.map { .integer($0) } ?? .null),
-        ("range", .string(recipe.range.rawValue)), ("round", .string(recipe.round.rawValue)),
+        ("range", .string(recipe.range.rawValue)), ("round", .string(recipe.roundName)),
       ]
       if let ratio = constant.signalToNoise { members.append(("sqnr", .number(ratio))) }
     }

@@ -5,7 +5,8 @@ struct ConverterFlags: ParsableArguments {
   @Option(
     name: .customLong("fmk"),
     help: .init(
-      "Format of the model that is read: ONNX. Told from the file if left out.", valueName: "format"))
+      "Format of the model that is read: ONNX. Told from the file if left out.", valueName: "format"
+    ))
   var fmk: String?
 
   @Option(name: .customLong("modelFile"), help: .init("The model to read.", valueName: "path"))
@@ -32,7 +33,8 @@ struct ConverterFlags: ParsableArguments {
   @Option(
     name: .customLong("saveType"),
     help: .init(
-      "Format of the model that is written: ONNX. Else told from --outputFile.", valueName: "format"))
+      "Format of the model that is written: ONNX. Else told from --outputFile.", valueName: "format"
+    ))
   var saveType: String?
 
   @Option(
@@ -157,6 +159,7 @@ struct ConverterFlags: ParsableArguments {
       ("dryRun", dryRun), ("threads", threads), ("quiet", quiet), ("verbose", verbose),
       ("logFormat", logFormat),
     ]
-    return Dictionary(all.compactMap { name, value in value.map { (name, $0) } }) { first, _ in first }
+    return Dictionary(
+      uniqueKeysWithValues: all.compactMap { name, value in value.map { (name, $0) } })
   }
 }

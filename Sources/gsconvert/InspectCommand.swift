@@ -40,8 +40,9 @@ struct InspectCommand: ParsableCommand {
     var lines = [
       "model      \(facts.path)   ONNX   \(NumberText.bytes(facts.byteCount))",
       "operators  "
-        + inspection.operatorSets.map { "\($0.domain.isEmpty ? "ai.onnx" : $0.domain) \($0.version)" }
-        .joined(separator: ", ") + "   format version \(inspection.formatVersion)",
+        + inspection.operatorSets.map { set in
+          "\(set.domain.isEmpty ? "ai.onnx" : set.domain) \(set.version)"
+        }.joined(separator: ", ") + "   format version \(inspection.formatVersion)",
     ]
     lines += inspection.inputs.map { "input      \($0)" }
     lines += inspection.outputs.map { "output     \($0)" }

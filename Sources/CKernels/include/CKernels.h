@@ -37,6 +37,11 @@ void gs_refit(const float *values, size_t count, double scale, int32_t zero_poin
 void gs_balance(int32_t *integers, int32_t *errors, size_t count, int32_t lowest, int32_t highest,
                 uint32_t *scratch);
 
+/// Moves integers by one step, always the one that helps most (the lowest index where equal), while
+/// that lowers sum(e^2) + sum(m e)^2, with e the errors and m the means in sixty-fourths, |m| <= 256.
+void gs_balance_means(int32_t *integers, int32_t *errors, const int32_t *means, size_t count, int32_t lowest,
+                      int32_t highest);
+
 /// With p = integer - zero_point: sums of p, p*p, value, value*p and value*value.
 void gs_moments(const float *values, const int32_t *integers, size_t count, int32_t zero_point,
                 int64_t *sum_p, int64_t *sum_pp, double *sum_v, double *sum_vp, double *sum_vv);

@@ -56,7 +56,8 @@ final class ExternalDataFiles {
     return Bytes(file, offset..<offset + count)
   }
 
-  private func file(_ location: String, problem: (String) -> Failure) throws(Failure) -> MappedFile {
+  private func file(_ location: String, problem: (String) -> Failure) throws(Failure) -> MappedFile
+  {
     if let file = files[location] { return file }
     let parts = location.split(separator: "/", omittingEmptySubsequences: false)
     guard !location.hasPrefix("/"), !parts.contains("..") else {

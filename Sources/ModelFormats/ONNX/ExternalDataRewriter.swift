@@ -11,7 +11,9 @@ struct ExternalDataRewriter {
     var model = try ONNXModel(serializedBytes: skeleton)
     rewrite(&model.graph)
     for index in model.functions.indices {
-      for node in model.functions[index].node.indices { rewrite(&model.functions[index].node[node]) }
+      for node in model.functions[index].node.indices {
+        rewrite(&model.functions[index].node[node])
+      }
     }
     return try model.serializedBytes()
   }

@@ -298,28 +298,3 @@ public struct ONNXReader {
     return try ONNXReader.serialized(rest)
   }
 }
-
-/// The kinds of attributes that the graph understands, with ONNX's numbers.
-enum AttributeKind: Int32 {
-  case float = 1
-  case int, string, tensor, graph, floats, ints, strings, tensors, graphs
-
-  /// The kind an attribute says, or, in files from before it was said, the field that is filled.
-  init?(of proto: ONNXAttribute) {
-    if proto.type != 0 {
-      self.init(rawValue: proto.type)
-      return
-    }
-    if proto.hasF { self = .float }
-    else if proto.hasI { self = .int }
-    else if proto.hasS { self = .string }
-    else if proto.hasT { self = .tensor }
-    else if proto.hasG { self = .graph }
-    else if !proto.floats.isEmpty { self = .floats }
-    else if !proto.ints.isEmpty { self = .ints }
-    else if !proto.strings.isEmpty { self = .strings }
-    else if !proto.tensors.isEmpty { self = .tensors }
-    else if !proto.graphs.isEmpty { self = .graphs }
-    else { return nil }
-  }
-}

@@ -161,7 +161,8 @@ struct PayloadWriter: Sendable {
     for (index, payload) in payloads.enumerated() {
       switch payload.source {
       case .bytes(let bytes):
-        tasks.append(Task(payload: index, slab: 0, byteCount: min(bytes.count, PayloadWriter.copyLength)))
+        let length = min(bytes.count, PayloadWriter.copyLength)
+        tasks.append(Task(payload: index, slab: 0, byteCount: length))
       case .integers(let constant, _, _):
         for slab in 0..<constant.slabCount {
           tasks.append(Task(payload: index, slab: slab, byteCount: constant.slabByteCount))

@@ -30,7 +30,8 @@ struct TensorReader {
     rest.clearRawData()
     if type == .string {
       guard proto.stringData.count == count else {
-        throw malformed("has \(proto.stringData.count) strings, its shape \(dimensions) wants \(count)")
+        throw malformed(
+          "has \(proto.stringData.count) strings, its shape \(dimensions) wants \(count)")
       }
       rest.stringData = []
       return TensorData(
@@ -61,11 +62,13 @@ struct TensorReader {
       guard let needed else { throw malformed("has an impossible shape \(dimensions)") }
       guard bytes.count == needed else {
         throw malformed(
-          "has \(bytes.count) bytes, its shape \(dimensions) of \(bitWidth)-bit elements wants \(needed)")
+          "has \(bytes.count) bytes, its shape \(dimensions) of \(bitWidth)-bit elements wants "
+            + "\(needed)")
       }
     }
     return TensorData(
-      elementType: type, dimensions: dimensions, storage: .packed(bytes), carried: try carried(rest))
+      elementType: type, dimensions: dimensions, storage: .packed(bytes), carried: try carried(rest)
+    )
   }
 
   private func carried(_ rest: ONNXTensor) throws(Failure) -> [UInt8] {
