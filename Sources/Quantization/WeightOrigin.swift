@@ -1,8 +1,8 @@
 import ModelGraph
 
 /// A constant that reaches an operator as weights, directly or through nodes that only move its
-/// elements: exporters write recurrent weights as slices put together, and tied embeddings as a
-/// transposed table.
+/// elements: exporters write recurrent weights as slices put together, tied embeddings as a
+/// transposed table, and half-precision weights behind a Cast.
 struct WeightOrigin {
   /// The constant.
   let value: Value
@@ -28,7 +28,7 @@ struct WeightOrigin {
       let first = node.inputs.first ?? nil
     else { return nil }
     switch node.operatorType {
-    case "Identity", "Slice":
+    case "Identity", "Slice", "Cast":
       return find(first, depth: depth + 1)
     case "Concat":
       var all: [WeightOrigin] = []

@@ -1,0 +1,35 @@
+import ModelGraph
+
+/// What one raising of a model shares between its graphs and functions.
+final class UpgradeSession {
+  /// The version to reach.
+  let target: Int
+  private var names: UniqueNames
+
+  init(_ model: Model, target: Int) {
+    self.target = target
+    names = UniqueNames(in: model)
+  }
+
+  /// A value of a name that is new to the model.
+  func makeValue(_ name: String) -> Value { Value(name: names.make(name)) }
+}
+
+/// A main graph or a function's body, with the graphs inside it.
+final class UpgradeUnit {
+  /// What the model's graphs and functions share.
+  let session: UpgradeSession
+  private let root: Graph
+  private lazy var readValues = Set(
+    root.allGraphs.flatMap { graph in
+      (graph.outputs + graph.nodes.flatMap { $0.inputs.compactMap { $0 } }).map(ObjectIdentifier.init)
+    })
+
+  init(root: Graph, session: UpgradeSession) {
+    self.root = root
+    self.session = session
+  }
+
+  /// Whether a value of the original model is read by a node or is a graph's output.
+  func isRead(_ value: Value) -> Bool { readValues.contains(ObjectIdentifier(value)) }
+}
