@@ -31,7 +31,7 @@ let package = Package(
         "ModelGraph", "Support",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ],
-      exclude: ["ONNX/Proto/onnx_subset.proto"], swiftSettings: hot),
+      exclude: ["ONNX/Opset", "ONNX/Proto/onnx_subset.proto"], swiftSettings: hot),
     .target(name: "Reports", dependencies: ["Quantization", "ModelGraph", "Support"]),
     .target(
       name: "Conversion",

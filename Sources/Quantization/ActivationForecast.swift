@@ -1,134 +1,173 @@
 import Glibc
 import ModelGraph
 
-/// What a network says of its own activations before any data is seen: BatchNormalization gives
-/// each channel a mean and a variance, and activations and additions change them in known ways.
-///
-/// Channels are taken as normally distributed and, where added, as independent. The idea is from
-/// data-free quantization (arXiv 1906.04721).
+/// What a network says of its own activations before any data is seen: inputs are taken as
+/// normalized, BatchNormalization states means and variances, and convolutions, activations and
+/// additions change them in known ways. The idea is from data-free quantization (arXiv 1906.04721).
 struct ActivationForecast {
-  /// Mean and variance of each channel (axis 1).
-  struct Channels {
-    var means: [Double]
-    var variances: [Double]
-  }
+  private var known: [ObjectIdentifier: ChannelForecast?] = [:]
 
-  private var known: [ObjectIdentifier: Channels?] = [:]
-
-  private static let depthLimit = 24
-  /// How much of a channel's variance is left in its average over positions: a guess, which only
-  /// scales the weight of means against errors.
+  /// Nodes between a value and what it is told from at most.
+  private static let depthLimit = 2000
+  /// Share of a channel's variance that is left in its average over all positions, and correlation
+  /// of neighbouring positions: guesses, which only weigh means against errors.
   private static let averagedShare = 0.1
+  private static let correlation = 0.7
 
   /// The channels of a value; nil where nothing is known.
   ///
-  /// - Complexity: O(nodes between the value and the normalizations before it), once.
-  mutating func channels(of value: Value) -> Channels? { channels(of: value, depth: 0) }
+  /// - Complexity: O(nodes and weights before the value), once.
+  mutating func channels(of value: Value) -> ChannelForecast? { find(value, depth: 0) }
 
-  private mutating func channels(of value: Value, depth: Int) -> Channels? {
+  private mutating func find(_ value: Value, depth: Int) -> ChannelForecast? {
     if let found = known[ObjectIdentifier(value)] { return found }
-    guard depth < ActivationForecast.depthLimit, let node = value.producer, node.isStandard else {
-      return nil
-    }
-    let result = channels(of: node, depth: depth + 1)
+    guard depth < ActivationForecast.depthLimit else { return nil }
+    let result =
+      value.producer.map { $0.isStandard ? forecast($0, value, depth + 1) : nil }
+      ?? ActivationForecast.input(value)
     known[ObjectIdentifier(value)] = .some(result)
     return result
   }
 
-  private mutating func channels(of node: Node, depth: Int) -> Channels? {
-    func input(_ index: Int) -> Value? { index < node.inputs.count ? node.inputs[index] : nil }
+  /// Images are fed normalized, more or less.
+  private static func input(_ value: Value) -> ChannelForecast? {
+    guard value.producer == nil, value.constant == nil,
+      case .tensor(let type, .some(let shape)) = value.type, type.isQuantizableFloat,
+      shape.count >= 3, case .fixed(let channels) = shape[1], (1...4).contains(channels)
+    else { return nil }
+    return ChannelForecast(
+      base: value, means: Array(repeating: 0, count: channels),
+      variances: Array(repeating: 1, count: channels))
+  }
+
+  private mutating func forecast(_ node: Node, _ output: Value, _ depth: Int) -> ChannelForecast? {
     switch node.operatorType {
-    case "BatchNormalization":
-      guard let scales = input(1)?.constant?.float32Values,
-        let offsets = input(2)?.constant?.float32Values, scales.count == offsets.count
-      else { return nil }
-      return Channels(means: offsets.map(Double.init), variances: scales.map { Double($0 * $0) })
-    case "Relu", "Clip":
-      guard let source = input(0), let limits = ActivationForecast.limits(of: node) else {
-        return nil
+    case "BatchNormalization": return normalized(node, output)
+    case "Conv": return convolved(node, output, depth)
+    case "Add", "Sub", "Mul", "Div": return arithmetic(node, output, depth)
+    case "Concat": return concatenated(node, output, depth)
+    case "GlobalAveragePool", "ReduceMean":
+      guard let source = first(node, depth) else { return nil }
+      return ChannelForecast(
+        base: output, means: source.means,
+        variances: source.variances.map { $0 * ActivationForecast.averagedShare })
+    case "Identity", "Dropout", "Flatten", "AveragePool", "MaxPool", "Resize", "Upsample", "Pad":
+      return first(node, depth)
+    default:
+      guard let function = ElementwiseFunction.function(of: node) else { return nil }
+      return first(node, depth)?.mapped(function)
+    }
+  }
+
+  private mutating func first(_ node: Node, _ depth: Int) -> ChannelForecast? {
+    (node.inputs.first ?? nil).flatMap { find($0, depth: depth) }
+  }
+
+  private func constant(_ node: Node, _ index: Int) -> TensorData? {
+    guard index < node.inputs.count, let input = node.inputs[index] else { return nil }
+    return input.constant
+  }
+
+  private func normalized(_ node: Node, _ output: Value) -> ChannelForecast? {
+    guard let scales = constant(node, 1)?.float32Values,
+      let offsets = constant(node, 2)?.float32Values, scales.count == offsets.count
+    else { return nil }
+    return ChannelForecast(
+      base: output, means: offsets.map(Double.init), variances: scales.map { Double($0 * $0) })
+  }
+
+  private mutating func convolved(
+    _ node: Node, _ output: Value, _ depth: Int
+  ) -> ChannelForecast? {
+    guard let source = first(node, depth), let weights = constant(node, 1),
+      let values = weights.float32Values, weights.dimensions.count >= 3
+    else { return nil }
+    let rows = weights.dimensions[0]
+    let perGroup = weights.dimensions[1]
+    let kernel = weights.dimensions[2...].reduce(1, *)
+    let groups = max(1, Int(node.int("group") ?? 1))
+    guard perGroup * groups == source.count, rows % groups == 0, rows > 0 else { return nil }
+    var means = constant(node, 2)?.float32Values?.map(Double.init) ?? Array(repeating: 0, count: rows)
+    guard means.count == rows else { return nil }
+    var variances = [Double](repeating: 0, count: rows)
+    let (inputMeans, inputVariances) = (source.means, source.variances)
+    let correlation = ActivationForecast.correlation
+    for row in 0..<rows {
+      let offset = row / (rows / groups) * perGroup
+      for channel in 0..<perGroup {
+        let start = (row * perGroup + channel) * kernel
+        var sum = 0.0
+        var squares = 0.0
+        for weight in values[start..<start + kernel] {
+          sum += Double(weight)
+          squares += Double(weight) * Double(weight)
+        }
+        means[row] += sum * inputMeans[offset + channel]
+        variances[row] +=
+          inputVariances[offset + channel]
+          * ((1 - correlation) * squares + correlation * sum * sum)
       }
-      return channels(of: source, depth: depth)?.clipped(to: limits)
+    }
+    return ChannelForecast(base: output, means: means, variances: variances)
+  }
+
+  private mutating func arithmetic(
+    _ node: Node, _ output: Value, _ depth: Int
+  ) -> ChannelForecast? {
+    guard node.inputs.count == 2, let left = node.inputs[0], let right = node.inputs[1],
+      let function = ElementwiseFunction.arithmetic[node.operatorType]
+    else { return nil }
+    if let constants = right.constant.flatMap(ActivationForecast.perChannel) {
+      return find(left, depth: depth)?.combined(with: constants, function)
+    }
+    if let constants = left.constant.flatMap(ActivationForecast.perChannel) {
+      return find(right, depth: depth)?.combined(with: constants) { function($1, $0) }
+    }
+    guard let a = find(left, depth: depth), let b = find(right, depth: depth), a.count == b.count
+    else { return nil }
+    if let together = a.combined(with: b, function) { return together }
+    return ActivationForecast.independent(a, b, node.operatorType, output)
+  }
+
+  private static func independent(
+    _ a: ChannelForecast, _ b: ChannelForecast, _ operatorType: String, _ output: Value
+  ) -> ChannelForecast? {
+    let (means, variances) = (zip(a.means, b.means), zip(a.variances, b.variances))
+    switch operatorType {
     case "Add":
-      guard let first = input(0), let second = input(1),
-        let left = channels(of: first, depth: depth),
-        let right = channels(of: second, depth: depth), left.means.count == right.means.count
-      else { return nil }
-      return Channels(
-        means: zip(left.means, right.means).map(+),
-        variances: zip(left.variances, right.variances).map(+))
-    case "GlobalAveragePool":
-      guard let source = input(0), var result = channels(of: source, depth: depth) else {
-        return nil
-      }
-      result.variances = result.variances.map { $0 * ActivationForecast.averagedShare }
-      return result
-    case "Identity", "Dropout", "Flatten", "AveragePool":
-      return input(0).flatMap { channels(of: $0, depth: depth) }
+      return ChannelForecast(base: output, means: means.map(+), variances: variances.map(+))
+    case "Sub":
+      return ChannelForecast(base: output, means: means.map(-), variances: variances.map(+))
+    case "Mul":
+      return ChannelForecast(
+        base: output, means: means.map(*),
+        variances: zip(means, variances).map { mean, variance in
+          (variance.0 + mean.0 * mean.0) * (variance.1 + mean.1 * mean.1)
+            - mean.0 * mean.0 * mean.1 * mean.1
+        })
     default: return nil
     }
   }
 
-  /// The limits of Relu and Clip; nil when they aren't constant.
-  private static func limits(of node: Node) -> ClosedRange<Double>? {
-    guard node.operatorType == "Clip" else { return 0...Double.infinity }
-    var low = Double(node.float("min") ?? -.infinity)
-    var high = Double(node.float("max") ?? .infinity)
-    for (index, isLow) in [(1, true), (2, false)] where index < node.inputs.count {
-      guard let limit = node.inputs[index] else { continue }
-      guard let value = limit.constant?.float32Values?.first else { return nil }
-      if isLow { low = Double(value) } else { high = Double(value) }
+  private mutating func concatenated(
+    _ node: Node, _ output: Value, _ depth: Int
+  ) -> ChannelForecast? {
+    guard node.int("axis") == 1 else { return nil }
+    var means: [Double] = []
+    var variances: [Double] = []
+    for input in node.inputs {
+      guard let input, let part = find(input, depth: depth) else { return nil }
+      means += part.means
+      variances += part.variances
     }
-    return low <= high ? low...high : nil
-  }
-}
-
-extension ActivationForecast.Channels {
-  /// Mean and variance after clipping normally distributed values.
-  func clipped(to limits: ClosedRange<Double>) -> Self {
-    var result = self
-    for index in means.indices {
-      let mean = means[index]
-      let deviation = variances[index].squareRoot() + 1e-9
-      let low = (limits.lowerBound - mean) / deviation
-      let high = (limits.upperBound - mean) / deviation
-      let inside = Normal.share(below: high) - Normal.share(below: low)
-      let lowShare = Normal.share(below: low)
-      let highShare = 1 - Normal.share(below: high)
-      let lowValue = lowShare > 0 ? limits.lowerBound : 0
-      let highValue = highShare > 0 && limits.upperBound.isFinite ? limits.upperBound : 0
-      let edge = Normal.density(low) - Normal.density(high)
-      let first = mean * inside + deviation * edge
-      let scaledLow = low.isFinite ? low * Normal.density(low) : 0
-      let scaledHigh = high.isFinite ? high * Normal.density(high) : 0
-      let second =
-        (mean * mean + deviation * deviation) * inside + 2 * mean * deviation * edge
-        + deviation * deviation * (scaledLow - scaledHigh)
-      let newMean = first + lowValue * lowShare + highValue * highShare
-      result.means[index] = newMean
-      result.variances[index] = max(
-        0,
-        second + lowValue * lowValue * lowShare + highValue * highValue * highShare - newMean
-          * newMean)
-    }
-    return result
+    return ChannelForecast(base: output, means: means, variances: variances)
   }
 
-  /// Means in units of the channels' typical deviation, in sixty-fourths, for integer arithmetic;
-  /// nil when any isn't finite.
-  var relativeMeans: [Int32]? {
-    guard !means.isEmpty else { return nil }
-    let typical = (variances.reduce(0, +) / Double(variances.count) + 1e-12).squareRoot()
-    let relative = means.map { (64 * $0 / typical).rounded(.toNearestOrEven) }
-    guard relative.allSatisfy(\.isFinite) else { return nil }
-    return relative.map { Int32(max(-256, min(256, $0))) }
-  }
-}
-
-/// The standard normal distribution.
-private enum Normal {
-  static func share(below x: Double) -> Double { 0.5 * erfc(-x / 2.0.squareRoot()) }
-
-  static func density(_ x: Double) -> Double {
-    x.isFinite ? exp(-x * x / 2) / (2 * Double.pi).squareRoot() : 0
+  /// A constant that is one number, or one for each index of axis 1: [C, 1, 1], [1, C, 1, 1].
+  private static func perChannel(_ data: TensorData) -> [Double]? {
+    let extents = data.dimensions.filter { $0 != 1 }
+    guard extents.count <= 1, let values = data.float32Values else { return nil }
+    let isLast = data.dimensions.last.map { $0 != 1 } ?? false
+    return isLast ? nil : values.map(Double.init)
   }
 }

@@ -149,14 +149,13 @@ public struct WeightPlanner {
     let layout = ChannelLayout(dimensions: source.dimensions, axis: axis, kernelAxis: kernelAxis)
     let means =
       isSummed && settings.roundMethod == .squant ? inputMeans(of: wanted, layout, &forecast) : nil
-    let hasKernel = kernelAxis != nil && means == nil
     return .quantize(
       WeightRecipe(
         storage: QuantizedStorage(
           bits: settings.bits, elementType: WeightPlanner.storedType(bits: settings.bits),
           axis: settings.perChannel ? axis : nil),
         layout: layout,
-        range: settings.rangeMethod ?? defaultRange(layout, hasKernel: hasKernel),
+        range: settings.rangeMethod ?? defaultRange(layout, hasKernel: kernelAxis != nil),
         round: isSummed ? settings.roundMethod : .nearest,
         correctsScale: settings.biasCorrection, inputMeans: means))
   }
