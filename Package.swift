@@ -31,7 +31,7 @@ let package = Package(
         "ModelGraph", "Support",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ],
-      exclude: ["ONNX/Opset", "ONNX/Proto/onnx_subset.proto"], swiftSettings: hot),
+      exclude: ["ONNX/Proto/onnx_subset.proto"], swiftSettings: hot),
     .target(name: "Reports", dependencies: ["Quantization", "ModelGraph", "Support"]),
     .target(
       name: "Conversion",
@@ -56,7 +56,9 @@ let package = Package(
     .testTarget(name: "ModelGraphTests", dependencies: ["ModelGraph"]),
     .testTarget(name: "ModelFormatsTests", dependencies: ["ModelFormats"]),
     .testTarget(name: "QuantizationTests", dependencies: ["Quantization"], swiftSettings: hot),
-    .testTarget(name: "ConversionTests", dependencies: ["Conversion"]),
+    .testTarget(
+      name: "ConversionTests",
+      dependencies: ["Conversion", "Fuzzing", "ModelFormats", "ModelGraph", "Quantization", "Support"]),
     .testTarget(name: "CommandLineTests", dependencies: ["gsconvert"]),
   ],
   swiftLanguageModes: [.v6]

@@ -85,6 +85,7 @@ struct FuzzCommand: ParsableCommand {
       }
       if done / 20_000 != (done - size) / 20_000 {
         print("\(target.rawValue) \(done)/\(count), \(Int(ProcessUsage.seconds - start)) s")
+        fflush(nil)
       }
     }
     return failures

@@ -11,6 +11,15 @@ enum ArgumentSpelling {
     }
   }
 
+  /// Whether messages are to be JSON, as far as the command line alone tells.
+  static func asksForJSON(_ arguments: [String]) -> Bool {
+    let name = "--logFormat"
+    return zip(arguments, arguments.dropFirst() + [""]).contains { argument, next in
+      let value = argument == name ? next : argument.dropPrefix(name + "=")
+      return value?.lowercased() == "json"
+    }
+  }
+
   /// A flag given twice: which one counts would be a guess.
   static func problems(_ arguments: [String]) -> Failure? {
     var seen: Set<String> = []
@@ -32,5 +41,11 @@ enum ArgumentSpelling {
     if line.hasPrefix("Error: ") { line = String(line.dropFirst(7)) }
     if line.hasSuffix(".") { line.removeLast() }
     return line
+  }
+}
+
+extension String {
+  fileprivate func dropPrefix(_ prefix: String) -> String? {
+    hasPrefix(prefix) ? String(dropFirst(prefix.count)) : nil
   }
 }

@@ -1,12 +1,17 @@
 import ArgumentParser
 import Configuration
+import Glibc
 import Support
 
 /// `gsconvert config`: checks a configuration file, or explains sections and keys.
 struct ConfigCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "config",
-    abstract: "Checks a configuration file, or explains sections and keys.")
+    abstract: "Checks a configuration file, or explains sections and keys.",
+    usage: """
+      gsconvert config --check <job.cfg>
+      gsconvert config --explain [<section>[.<key>]]
+      """)
 
   @Flag(name: .customLong("check"), help: "Check the file and print the effective configuration.")
   var check = false
@@ -26,9 +31,10 @@ struct ConfigCommand: ParsableCommand {
       let configuration = try QuantizationConfiguration(from: parsed)
       console.show(configuration.warnings)
       for line in configuration.effectiveLines { console.result(line) }
-      console.result("\(path): no errors, \(configuration.warnings.count) warnings")
+      let count = configuration.warnings.count
+      console.result("\(path): no errors, \(count) warning\(count == 1 ? "" : "s")")
     case (false, true, _):
-      console.result(try ConfigurationReference.explain(subject))
+      Console.write(try ConfigurationReference.explain(subject), to: STDOUT_FILENO)
     default:
       throw Failure(
         .flagMissing, "config needs --check with a file, or --explain",

@@ -164,11 +164,13 @@ struct ConversionPresentation {
     }
   }
 
+  /// The worst weight of each of the five worst nodes.
   private var worstNodes: [ConstantFacts] {
     let sorted = quantized.filter { $0.signalToNoise?.isFinite == true }.sorted {
       ($0.signalToNoise ?? 0, $0.node) < ($1.signalToNoise ?? 0, $1.node)
     }
-    return Array(sorted.prefix(5))
+    var nodes: Set<String> = []
+    return Array(sorted.filter { nodes.insert($0.node).inserted }.prefix(5))
   }
 
   /// The same facts under stable names.

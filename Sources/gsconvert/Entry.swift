@@ -7,11 +7,13 @@ import Support
 enum Entry {
   static func main() {
     signal(SIGPIPE, SIG_IGN)
+    // Past a limit of file sizes, writing fails and is told like a full disk.
+    signal(SIGXFSZ, SIG_IGN)
     let arguments = ArgumentSpelling.expanded(Array(CommandLine.arguments.dropFirst()))
-    let console = Console(isJSON: arguments.contains("--logFormat=json"))
+    let console = Console(isJSON: ArgumentSpelling.asksForJSON(arguments))
     if let failure = ArgumentSpelling.problems(arguments) { console.fail(failure) }
     do {
-      var command = try GSConvert.parseAsRoot(arguments)
+      var command = try command(arguments)
       try command.run()
     } catch let failure as Failure {
       console.fail(failure)
@@ -25,6 +27,22 @@ enum Entry {
         Failure(
           .flagInvalid, ArgumentSpelling.firstSentence(GSConvert.message(for: error)),
           help: "`gsconvert --help` lists the flags"))
+    }
+  }
+
+  /// The command that the arguments call. The root's flags would swallow a subcommand's of the
+  /// same name, so a subcommand is parsed without the root.
+  private static func command(_ arguments: [String]) throws -> any ParsableCommand {
+    switch arguments.first {
+    case "inspect": return try InspectCommand.parseAsRoot(Array(arguments.dropFirst()))
+    case "config": return try ConfigCommand.parseAsRoot(Array(arguments.dropFirst()))
+    default:
+      let command = try GSConvert.parseAsRoot(arguments)
+      guard command is InspectCommand || command is ConfigCommand else { return command }
+      let name = command is InspectCommand ? "inspect" : "config"
+      throw Failure(
+        .flagInvalid, "flags stand before the command '\(name)'",
+        help: "gsconvert \(name) comes first, then its flags")
     }
   }
 }

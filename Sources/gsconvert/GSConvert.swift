@@ -31,23 +31,28 @@ struct GSConvert: ParsableCommand {
   @OptionGroup var flags: ConverterFlags
 
   mutating func run() throws {
-    let console = Console(isJSON: flags.logFormat?.lowercased() == "json")
     let (options, configuration, warnings) = try ConfigurationLoader.load(
       commandLine: flags.given)
-    let display = Console(isJSON: options.logFormat == .json)
+    let console = Console(isJSON: options.logFormat == .json)
     if !options.quiet { console.show(warnings) }
     let observer: ProgressDisplay? =
-      options.quiet ? nil : ProgressDisplay(console: display, isTerminal: Console.hasTerminal)
+      options.quiet ? nil : ProgressDisplay(console: console, isTerminal: Console.hasTerminal)
     let job = ConversionJob(options, configuration)
-    let (outcome, runWarnings) = try Converter(job, observer: observer).run()
-    if !options.quiet { display.show(runWarnings) }
+    let outcome: ConversionOutcome
+    let runWarnings: [Diagnostic]
+    do throws(Failure) {
+      (outcome, runWarnings) = try Converter(job, observer: observer).run()
+    } catch {
+      console.fail(error)
+    }
+    if !options.quiet { console.show(runWarnings) }
     let presentation = ConversionPresentation(
       outcome: outcome, options: options, configuration: configuration,
       warningCount: warnings.count + runWarnings.count)
     if options.logFormat == .json {
-      display.result(presentation.json.text)
+      console.result(presentation.json.text)
     } else {
-      for line in presentation.lines { display.result(line) }
+      for line in presentation.lines { console.result(line) }
     }
   }
 }

@@ -8,7 +8,8 @@ import Support
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Shows inputs, outputs, operators, weights and quantization of a model.")
+    abstract: "Shows inputs, outputs, operators, weights and quantization of a model.",
+    usage: "gsconvert inspect <model> [--verbose] [--logFormat=json]")
 
   @Argument(help: .init("The model.", valueName: "model"))
   var model: String
@@ -21,13 +22,14 @@ struct InspectCommand: ParsableCommand {
   var logFormat = "text"
 
   func run() throws {
-    guard ["text", "json"].contains(logFormat) else {
+    let format = logFormat.lowercased()
+    guard ["text", "json"].contains(format) else {
       throw Failure(
         .flagInvalid, "--logFormat=\(logFormat) is neither text nor json",
         help: "use --logFormat=json")
     }
     let inspection = ModelInspection(try ModelLoader.load(path: model), path: model)
-    let console = Console(isJSON: logFormat == "json")
+    let console = Console(isJSON: format == "json")
     if console.isJSON {
       console.result(inspection.json.text)
     } else {

@@ -1,0 +1,26 @@
+import Foundation
+
+/// The models of the repository, and the arguments most tests begin with.
+enum Fixtures {
+  /// The repository's folder.
+  static let root: String = {
+    let file = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().path as NSString
+    return (0..<4).reduce(file) { path, _ in path.deletingLastPathComponent as NSString } as String
+  }()
+
+  /// A small convolutional classifier.
+  static let digits = root + "/fixtures/digits/digits_cnn.onnx"
+  /// A small recurrent classifier.
+  static let recurrentDigits = root + "/fixtures/digits/digits_lstm.onnx"
+
+  /// A synthetic model.
+  static func model(_ name: String) -> String { "\(root)/fixtures/models/\(name).onnx" }
+
+  static let weightQuantization = "[common_quant_param]\nquant_type=WEIGHT_QUANT\n"
+
+  /// `model.onnx` to `result.onnx` with `job.cfg`. The number of threads is fixed because the
+  /// memory forecast depends on it.
+  static let job = [
+    "--modelFile=model.onnx", "--outputFile=result.onnx", "--configFile=job.cfg", "--threads=2",
+  ]
+}
