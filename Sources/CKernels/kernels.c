@@ -74,6 +74,17 @@ DISPATCHED void gs_quantize(const float *values, size_t count, double scale, dou
   }
 }
 
+void gs_quantize_feedback(const float *values, size_t count, double scale, double zero_point, int32_t lowest,
+                          int32_t highest, int32_t *integers) {
+  double error = 0;
+  for (size_t i = 0; i < count; i++) {
+    double wanted = values[i] / scale + zero_point - 0.875 * error;
+    double q = clamp(round_half_away(wanted), lowest, highest);
+    integers[i] = (int32_t)q;
+    error = clamp(q - wanted, -1, 1);
+  }
+}
+
 static inline __attribute__((always_inline)) double sum_lanes(double *lanes) {
   for (int width = LANES / 2; width > 0; width /= 2)
     for (int j = 0; j < width; j++) lanes[j] += lanes[j + width];

@@ -42,6 +42,11 @@ final class ChannelQuantizer {
     guard let input = weights.baseAddress, let output = integers.baseAddress else { return }
     let scale = Double(grid.scale)
     let zeroPoint = Double(grid.zeroPoint)
+    if recipe.shapesNoise {
+      gs_quantize_feedback(
+        input, weights.count, scale, zeroPoint, grid.lowest, grid.highest, output)
+      return
+    }
     guard recipe.round == .squant, let errors = errors.baseAddress,
       let scratch = scratch.baseAddress
     else {

@@ -71,12 +71,16 @@ public struct WeightRecipe: Hashable, Sendable {
   public var round: WeightQuantizationSettings.RoundMethod
   /// Whether scales are corrected after rounding.
   public var correctsScale: Bool
+  /// Whether the weights filter a waveform: errors are then kept out of low frequencies.
+  public var shapesNoise = false
   /// The mean of each input relative to the inputs' deviation, in sixty-fourths, where the network
   /// tells it: rounding then balances errors times means.
   public var inputMeans: [Int32]?
 
   /// The rounding in one word.
-  public var roundName: String { round.rawValue + (inputMeans == nil ? "" : "+MEANS") }
+  public var roundName: String {
+    shapesNoise ? "FEEDBACK" : round.rawValue + (inputMeans == nil ? "" : "+MEANS")
+  }
 }
 
 /// What each constant gets: a value, made before anything is changed.

@@ -138,9 +138,8 @@ struct ConversionPresentation {
     }
     let worst = worstNodes
     if let first = worst.first {
-      lines.append(
-        "worst      "
-          + worst.map { "\($0.node) \(decibels($0.signalToNoise ?? 0))" }.joined(separator: "  "))
+      lines += Self.wrapped(
+        "worst      ", worst.map { "\($0.node) \(decibels($0.signalToNoise ?? 0))" })
       lines.append("           to leave the first float:  skip_quant_node=\(first.node)")
     }
     let percent = Double(outcome.outputByteCount) / Double(max(1, outcome.model.byteCount)) * 100
@@ -150,6 +149,19 @@ struct ConversionPresentation {
         + "peak \(NumberText.bytes(ProcessUsage.peakResidentByteCount))" + operatorSetRemark)
     for file in outcome.files.dropFirst() { lines.append("           \(file)") }
     if warningCount > 0 { lines.append("warnings   \(warningCount)") }
+    return lines
+  }
+
+  /// Items behind a heading, in as many lines of 100 columns as they need.
+  private static func wrapped(_ heading: String, _ items: [String]) -> [String] {
+    var lines = [heading]
+    for (index, item) in items.enumerated() {
+      if index > 0, lines[lines.count - 1].count + 2 + item.count > 100 {
+        lines.append(String(repeating: " ", count: heading.count) + item)
+      } else {
+        lines[lines.count - 1] += (index > 0 ? "  " : "") + item
+      }
+    }
     return lines
   }
 

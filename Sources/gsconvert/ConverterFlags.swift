@@ -21,7 +21,7 @@ struct ConverterFlags: ParsableArguments {
   @Option(
     name: .customLong("weightFile"),
     help: .init(
-      "The weights of a Caffe model.", valueName: "path"))
+      "The weights of a Caffe model. Not in this version.", valueName: "path"))
   var weightFile: String?
 
   @Option(
@@ -40,82 +40,88 @@ struct ConverterFlags: ParsableArguments {
   @Option(
     name: .customLong("inputShape"),
     help: .init(
-      "Input shapes, as in x:1,3,224,224;y:1,16.", valueName: "shapes"))
+      "Input shapes, as in x:1,3,224,224;y:1,16. Not in this version.", valueName: "shapes"))
   var inputShape: String?
 
   @Option(
     name: .customLong("inputDataFormat"),
     help: .init(
-      "Layout of 4-D inputs: NHWC or NCHW.", valueName: "layout"))
+      "Layout of 4-D inputs: NHWC or NCHW. Not in this version.", valueName: "layout"))
   var inputDataFormat: String?
 
   @Option(
     name: .customLong("inputDataType"),
     help: .init(
-      "Element type of the inputs.", valueName: "type"))
+      "Element type of the inputs. In this version only DEFAULT.", valueName: "type"))
   var inputDataType: String?
 
   @Option(
     name: .customLong("outputDataType"),
     help: .init(
-      "Element type of the outputs.", valueName: "type"))
+      "Element type of the outputs. In this version only DEFAULT.", valueName: "type"))
   var outputDataType: String?
 
   @Option(
     name: .customLong("outputDataFormat"),
     help: .init(
-      "Layout of 4-D outputs: NHWC or NCHW.", valueName: "layout"))
+      "Layout of 4-D outputs: NHWC or NCHW. Not in this version.", valueName: "layout"))
   var outputDataFormat: String?
 
   @Option(
     name: .customLong("fp16"),
     help: .init(
-      "Store what stays float in half precision: on or off.", valueName: "switch"))
+      "Store what stays float in half precision. In this version only off.", valueName: "switch"))
   var fp16: String?
 
   @Option(
     name: .customLong("optimize"),
     help: .init(
-      "Hardware to rewrite the graph for: none, general, ...", valueName: "target"))
+      "Hardware to rewrite the graph for. In this version only none or general.", valueName: "target"))
   var optimize: String?
 
-  @Option(name: .customLong("device"), help: .init("Device to compile for.", valueName: "device"))
+  @Option(
+    name: .customLong("device"),
+    help: .init("Device to compile for. Not in this version.", valueName: "device"))
   var device: String?
 
-  @Option(name: .customLong("infer"), help: .init("Run the result once.", valueName: "true|false"))
+  @Option(
+    name: .customLong("infer"),
+    help: .init("Run the result once. In this version only false.", valueName: "true|false"))
   var infer: String?
 
   @Option(
     name: .customLong("trainModel"),
     help: .init(
-      "Keep the model trainable.", valueName: "true|false"))
+      "Keep the model trainable. In this version only false.", valueName: "true|false"))
   var trainModel: String?
 
   @Option(
     name: .customLong("optimizeTransformer"),
     help: .init(
-      "Fuse transformer blocks.", valueName: "true|false"))
+      "Fuse transformer blocks. In this version only false.", valueName: "true|false"))
   var optimizeTransformer: String?
 
   @Option(
     name: .customLong("encryption"),
     help: .init(
-      "Encrypt the result.", valueName: "true|false"))
+      "Encrypt the result. In this version only false.", valueName: "true|false"))
   var encryption: String?
 
-  @Option(name: .customLong("encryptKey"), help: .init("Key to encrypt with.", valueName: "key"))
+  @Option(
+    name: .customLong("encryptKey"),
+    help: .init("Key to encrypt with. Not in this version.", valueName: "key"))
   var encryptKey: String?
 
   @Option(
     name: .customLong("decryptKey"),
     help: .init(
-      "Key of an encrypted model.", valueName: "key"))
+      "Key of an encrypted model. Not in this version.", valueName: "key"))
   var decryptKey: String?
 
   @Option(
     name: .customLong("decryptMode"),
     help: .init(
-      "How the model is encrypted.", valueName: "mode"))
+      "How the model is encrypted. Not in this version.", valueName: "mode"))
   var decryptMode: String?
 
   @Option(

@@ -19,8 +19,8 @@ struct GSConvert: ParsableCommand {
       gsconvert config --explain [<section>[.<key>]]
       """,
     discussion: """
-      The configuration file is converter_lite's: [common_quant_param] with quant_type, bit_num and \
-      so on. `gsconvert config --explain` describes every section and key.
+      The configuration file is converter_lite's: [common_quant_param] with quant_type, bit_num \
+      and so on. `gsconvert config --explain` describes every section and key.
 
       Exit codes: 0 done, 64 wrong flags, 65 bad model or data, 66 no input file, 69 not supported \
       by this version, 70 our bug, 73 cannot write, 78 wrong configuration.

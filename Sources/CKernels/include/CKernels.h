@@ -22,6 +22,11 @@ void gs_gather_columns(const float *in, size_t rows, size_t stride, size_t colum
 void gs_quantize(const float *values, size_t count, double scale, double zero_point, int32_t lowest,
                  int32_t highest, int32_t *integers, int32_t *errors);
 
+/// Rounds one after the other, taking seven eighths of each error off the next value: errors then
+/// have little weight at low frequencies.
+void gs_quantize_feedback(const float *values, size_t count, double scale, double zero_point, int32_t lowest,
+                          int32_t highest, int32_t *integers);
+
 /// Sum of squared errors of rounding `count` values to the grid, in units of the values. For grids of
 /// at most 2^22 steps from the zero point.
 double gs_rounding_error(const float *values, size_t count, double scale, int32_t zero_point, int32_t lowest,
