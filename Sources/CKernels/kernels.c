@@ -42,9 +42,31 @@ DISPATCHED void gs_range(const float *values, size_t count, float *minimum, floa
   *maximum = high;
 }
 
+// Transposing goes in blocks, so that both sides stay in the first-level cache.
+enum { ROWS_AT_ONCE = 16 };
+
 DISPATCHED void gs_gather_columns(const float *in, size_t rows, size_t stride, size_t columns, float *out) {
-  for (size_t r = 0; r < rows; r++)
-    for (size_t c = 0; c < columns; c++) out[c * rows + r] = in[r * stride + c];
+  for (size_t r = 0; r < rows; r += ROWS_AT_ONCE) {
+    size_t end = r + ROWS_AT_ONCE < rows ? r + ROWS_AT_ONCE : rows;
+    for (size_t c = 0; c < columns; c++)
+      for (size_t i = r; i < end; i++) out[c * rows + i] = in[i * stride + c];
+  }
+}
+
+DISPATCHED void gs_scatter_columns8(const int8_t *in, size_t rows, size_t stride, size_t columns, int8_t *out) {
+  for (size_t r = 0; r < rows; r += ROWS_AT_ONCE) {
+    size_t end = r + ROWS_AT_ONCE < rows ? r + ROWS_AT_ONCE : rows;
+    for (size_t c = 0; c < columns; c++)
+      for (size_t i = r; i < end; i++) out[i * stride + c] = in[c * rows + i];
+  }
+}
+
+DISPATCHED void gs_scatter_columns16(const int16_t *in, size_t rows, size_t stride, size_t columns, int16_t *out) {
+  for (size_t r = 0; r < rows; r += ROWS_AT_ONCE) {
+    size_t end = r + ROWS_AT_ONCE < rows ? r + ROWS_AT_ONCE : rows;
+    for (size_t c = 0; c < columns; c++)
+      for (size_t i = r; i < end; i++) out[i * stride + c] = in[c * rows + i];
+  }
 }
 
 // 0.49999999999999994 is the largest double below one half: adding it and cutting rounds halves

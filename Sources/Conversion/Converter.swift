@@ -45,15 +45,12 @@ public struct Converter {
       predictedPeakByteCount: MemoryForecast(plan, workers: pool.workerCount).peakByteCount,
       files: [], seconds: 0)
     if !job.isDryRun {
-      let parameters = try write(writer, plan)
+      let (files, parameters) = try write(writer, plan)
       var quantized = parameters.makeIterator()
       for index in outcome.constants.indices where outcome.constants[index].recipe != nil {
         outcome.constants[index].signalToNoise = quantized.next()?.signalToNoise
       }
-      outcome.files = [job.outputPath]
-      if writer.usesExternalData {
-        outcome.files.append(ONNXWriter.externalPath(for: job.outputPath))
-      }
+      outcome.files = files
       report(plan, parameters, &outcome, &warnings)
     }
     outcome.seconds = ProcessUsage.seconds - start
@@ -131,19 +128,20 @@ public struct Converter {
   /// Writes the model and gathers the parameters that its tensors got.
   private func write(
     _ writer: ONNXWriter, _ plan: QuantizationPlan
-  ) throws(Failure) -> [TensorParameters] {
+  ) throws(Failure) -> (files: [String], parameters: [TensorParameters]) {
     let quantized = plan.quantized
     let bytes = quantized.map(\.plan.source.byteCount)
     let channels = quantized.map { $0.recipe.storage.axis == nil ? 1 : $0.recipe.layout.channels }
     observer?.began("quantize", total: bytes.reduce(0, +))
     defer { observer?.ended() }
     let slabs = Mutex([[EncodedParameters]](repeating: [], count: quantized.count))
-    try writer.write(to: job.outputPath, pool: pool) { [observer] number, parameters in
+    let files = try writer.write(to: job.outputPath, pool: pool) {
+      [observer] number, parameters in
       slabs.withLock { $0[number].append(parameters) }
       observer?.advanced(
         by: bytes[number] * parameters.scales.count / max(1, channels[number]))
     }
-    return slabs.withLock { $0 }.map(TensorParameters.init(slabs:))
+    return (files, slabs.withLock { $0 }.map(TensorParameters.init(slabs:)))
   }
 
   private func report(

@@ -1,83 +1,121 @@
 import CKernels
 
 /// Gathers each channel's elements into a run of floats and puts its integers back in place.
+///
+/// Neighbouring channels of a layout without inner axis are gathered together, so that a cache line
+/// and a page serve all of them.
 final class ChannelRows {
   private let layout: ChannelLayout
   private let firstChannel: Int
   private let floats: UnsafeBufferPointer<Float>
+  private let elementByteCount: Int
   private let scratch: UnsafeMutableBufferPointer<Float>
-  private var gathered = 0
+  private let stored: UnsafeMutableRawBufferPointer
+  private var gathered = 0..<0
 
-  /// `floats` begins with channel `firstChannel`; `tile` channels are gathered at once.
-  init(layout: ChannelLayout, firstChannel: Int, floats: UnsafeBufferPointer<Float>, tile: Int) {
+  /// Channels that are gathered at once at most.
+  let tile: Int
+
+  private static let widestTile = 64
+  private static let scratchByteCount = 1 << 20
+
+  /// `floats` begins with channel `firstChannel`; integers are stored in `elementByteCount` bytes.
+  init(
+    layout: ChannelLayout, firstChannel: Int, floats: UnsafeBufferPointer<Float>,
+    elementByteCount: Int
+  ) {
     self.layout = layout
     self.firstChannel = firstChannel
     self.floats = floats
-    scratch = .allocate(capacity: layout.outer == 1 ? 0 : layout.elementsPerChannel * tile)
+    self.elementByteCount = elementByteCount
+    let count = layout.elementsPerChannel
+    let fitting = ChannelRows.scratchByteCount / (4 * max(1, count))
+    tile = layout.outer == 1 ? 1 : max(16, min(ChannelRows.widestTile, fitting))
+    scratch = .allocate(capacity: layout.outer == 1 ? 0 : count * tile)
+    stored = .allocate(
+      byteCount: layout.outer == 1 ? 0 : count * tile * elementByteCount, alignment: 8)
   }
 
-  deinit { scratch.deallocate() }
+  deinit {
+    scratch.deallocate()
+    stored.deallocate()
+  }
 
-  /// Makes `count` channels from `channel` on ready.
-  func gather(_ channel: Int, _ count: Int) {
-    gathered = channel
+  /// Makes the channels ready; at most `tile`.
+  func gather(_ channels: Range<Int>) {
+    gathered = channels
     guard layout.outer > 1, let input = floats.baseAddress, let output = scratch.baseAddress else {
       return
     }
+    let first = channels.lowerBound - firstChannel
     if layout.inner == 1 {
-      gs_gather_columns(input + channel, layout.outer, layout.channels, count, output)
+      gs_gather_columns(input + first, layout.outer, layout.channels, channels.count, output)
       return
     }
-    for offset in 0..<count {
+    for offset in 0..<channels.count {
       for outer in 0..<layout.outer {
-        let start = (outer * layout.channels + channel + offset) * layout.inner
+        let start = (outer * layout.channels + first + offset) * layout.inner
         let target = offset * layout.elementsPerChannel + outer * layout.inner
         (output + target).update(from: input + start, count: layout.inner)
       }
     }
   }
 
-  /// The elements of the `offset`-th gathered channel.
-  func row(_ offset: Int) -> UnsafeBufferPointer<Float> {
+  /// The elements of a gathered channel.
+  func row(_ channel: Int) -> UnsafeBufferPointer<Float> {
     let count = layout.elementsPerChannel
     if layout.outer == 1 {
-      let start = (gathered - firstChannel + offset) * count
+      let start = (channel - firstChannel) * count
       return UnsafeBufferPointer(rebasing: floats[start..<start + count])
     }
-    return UnsafeBufferPointer(rebasing: scratch[offset * count..<(offset + 1) * count])
+    let start = (channel - gathered.lowerBound) * count
+    return UnsafeBufferPointer(rebasing: scratch[start..<start + count])
   }
 
-  /// Stores a channel's integers, in the row's order, where the tensor has them.
-  func scatter(
+  /// Keeps a gathered channel's integers, in the row's order.
+  func store(
     _ integers: UnsafeMutableBufferPointer<Int32>, _ channel: Int,
-    into output: UnsafeMutableRawBufferPointer, isWide: Bool
+    into output: UnsafeMutableRawBufferPointer
   ) {
-    guard let input = integers.baseAddress else { return }
-    let inner = layout.inner
-    let local = channel - firstChannel
-    if inner == 1, layout.outer > 1 {
-      if isWide {
-        let target = output.bindMemory(to: Int16.self)
-        for outer in 0..<layout.outer {
-          target[outer * layout.channels + local] = Int16(truncatingIfNeeded: integers[outer])
-        }
+    let count = layout.elementsPerChannel
+    let isDirect = layout.outer == 1
+    let base = isDirect ? output.baseAddress : stored.baseAddress
+    let first = isDirect ? firstChannel : gathered.lowerBound
+    guard let base, let input = integers.baseAddress else { return }
+    let start = base + (channel - first) * count * elementByteCount
+    if elementByteCount == 2 {
+      gs_store_int16(input, count, start.assumingMemoryBound(to: Int16.self))
+    } else {
+      gs_store_int8(input, count, start.assumingMemoryBound(to: Int8.self))
+    }
+  }
+
+  /// Puts the integers of the gathered channels where the tensor has them.
+  func scatter(into output: UnsafeMutableRawBufferPointer) {
+    guard layout.outer > 1, let input = stored.baseAddress, let base = output.baseAddress else {
+      return
+    }
+    let first = gathered.lowerBound - firstChannel
+    if layout.inner == 1 {
+      let target = base + first * elementByteCount
+      if elementByteCount == 2 {
+        gs_scatter_columns16(
+          input.assumingMemoryBound(to: Int16.self), layout.outer, layout.channels,
+          gathered.count, target.assumingMemoryBound(to: Int16.self))
       } else {
-        let target = output.bindMemory(to: Int8.self)
-        for outer in 0..<layout.outer {
-          target[outer * layout.channels + local] = Int8(truncatingIfNeeded: integers[outer])
-        }
+        gs_scatter_columns8(
+          input.assumingMemoryBound(to: Int8.self), layout.outer, layout.channels,
+          gathered.count, target.assumingMemoryBound(to: Int8.self))
       }
       return
     }
-    for outer in 0..<layout.outer {
-      let start = (outer * layout.channels + local) * inner
-      let part = input + outer * inner
-      if isWide {
-        guard let target = output.bindMemory(to: Int16.self).baseAddress else { return }
-        gs_store_int16(part, inner, target + start)
-      } else {
-        guard let target = output.bindMemory(to: Int8.self).baseAddress else { return }
-        gs_store_int8(part, inner, target + start)
+    let byteCount = layout.inner * elementByteCount
+    for offset in 0..<gathered.count {
+      for outer in 0..<layout.outer {
+        let start = offset * layout.elementsPerChannel + outer * layout.inner
+        let target = (outer * layout.channels + first + offset) * layout.inner
+        (base + target * elementByteCount).copyMemory(
+          from: input + start * elementByteCount, byteCount: byteCount)
       }
     }
   }

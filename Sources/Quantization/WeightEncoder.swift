@@ -13,13 +13,14 @@ struct WeightEncoder: Sendable {
   /// Float bytes that a slab of whole rows holds at most; a tensor whose channels aren't whole rows
   /// is one slab.
   private static let slabBytes = 16 << 20
-  /// Columns gathered at once: a cache line of floats.
-  private static let columnTile = 16
 
   private var layout: ChannelLayout { recipe.layout }
 
   /// Whether a channel is a run of rows, so that rows can be taken apart.
   private var hasRowChannels: Bool { layout.outer == 1 && recipe.storage.axis != nil }
+
+  /// Bytes of an integer before packing.
+  private var elementByteCount: Int { recipe.storage.elementType == .int16 ? 2 : 1 }
 
   /// Channels in one slab; even, so that slabs of 4-bit integers begin on a byte.
   private var channelsPerSlab: Int {
@@ -62,9 +63,8 @@ struct WeightEncoder: Sendable {
   private func encode(
     _ floats: UnsafeBufferPointer<Float>, _ channels: Range<Int>
   ) -> (integers: [UInt8], parameters: EncodedParameters) {
-    let elementBytes = recipe.storage.elementType == .int16 ? 2 : 1
     var parameters = EncodedParameters(firstChannel: channels.lowerBound)
-    var stored = [UInt8](repeating: 0, count: floats.count * elementBytes)
+    var stored = [UInt8](repeating: 0, count: floats.count * elementByteCount)
     stored.withUnsafeMutableBytes { output in
       if recipe.storage.axis == nil {
         encodePerTensor(floats, into: output, &parameters)
@@ -92,30 +92,34 @@ struct WeightEncoder: Sendable {
     _ floats: UnsafeBufferPointer<Float>, _ channels: Range<Int>,
     into output: UnsafeMutableRawBufferPointer, _ parameters: inout EncodedParameters
   ) {
-    let tile = layout.inner == 1 && layout.outer > 1 ? WeightEncoder.columnTile : 1
     let rows = ChannelRows(
       layout: layout, firstChannel: hasRowChannels ? channels.lowerBound : 0, floats: floats,
-      tile: tile)
+      elementByteCount: elementByteCount)
     let quantizer = ChannelQuantizer(recipe: recipe, capacity: layout.elementsPerChannel)
-    var channel = channels.lowerBound
-    while channel < channels.upperBound {
-      let count = min(tile, channels.upperBound - channel)
-      rows.gather(channel, count)
-      for offset in 0..<count {
-        let row = rows.row(offset)
-        var grid = quantizer.grid(row)
-        quantizer.round(row, grid)
-        let moments = quantizer.moments(row, zeroPoint: grid.zeroPoint)
-        if recipe.correctsScale { grid.scale = moments.correctedScale(grid.scale) }
-        parameters.scales.append(grid.scale)
-        parameters.zeroPoints.append(grid.zeroPoint)
-        parameters.signal += moments.valueSquares
-        parameters.noise += moments.squaredError(scale: Double(grid.scale))
-        rows.scatter(
-          quantizer.integers, channel + offset, into: output,
-          isWide: recipe.storage.elementType == .int16)
-      }
-      channel += count
+    forEachTile(rows, channels, into: output) { channel in
+      let row = rows.row(channel)
+      var grid = quantizer.grid(row)
+      quantizer.round(row, grid)
+      let moments = quantizer.moments(row, zeroPoint: grid.zeroPoint)
+      if recipe.correctsScale { grid.scale = moments.correctedScale(grid.scale) }
+      parameters.scales.append(grid.scale)
+      parameters.zeroPoints.append(grid.zeroPoint)
+      parameters.signal += moments.valueSquares
+      parameters.noise += moments.squaredError(scale: Double(grid.scale))
+      rows.store(quantizer.integers, channel, into: output)
+    }
+  }
+
+  /// Gathers, lets `body` handle each channel, and puts the integers in place.
+  private func forEachTile(
+    _ rows: ChannelRows, _ channels: Range<Int>, into output: UnsafeMutableRawBufferPointer,
+    _ body: (Int) -> Void
+  ) {
+    for first in stride(from: channels.lowerBound, to: channels.upperBound, by: rows.tile) {
+      let part = first..<min(channels.upperBound, first + rows.tile)
+      rows.gather(part)
+      part.forEach(body)
+      rows.scatter(into: output)
     }
   }
 
@@ -126,17 +130,15 @@ struct WeightEncoder: Sendable {
   ) {
     let whole = ChannelQuantizer(recipe: recipe, capacity: 0)
     var grid = whole.grid(floats)
-    let rows = ChannelRows(layout: layout, firstChannel: 0, floats: floats, tile: 1)
+    let rows = ChannelRows(
+      layout: layout, firstChannel: 0, floats: floats, elementByteCount: elementByteCount)
     let quantizer = ChannelQuantizer(recipe: recipe, capacity: layout.elementsPerChannel)
     var moments = RoundingMoments()
-    for channel in 0..<layout.channels {
-      rows.gather(channel, 1)
-      let row = rows.row(0)
+    forEachTile(rows, 0..<layout.channels, into: output) { channel in
+      let row = rows.row(channel)
       quantizer.round(row, grid)
       moments.add(quantizer.moments(row, zeroPoint: grid.zeroPoint))
-      rows.scatter(
-        quantizer.integers, channel, into: output,
-        isWide: recipe.storage.elementType == .int16)
+      rows.store(quantizer.integers, channel, into: output)
     }
     if recipe.correctsScale { grid.scale = moments.correctedScale(grid.scale) }
     parameters.scales = [grid.scale]

@@ -65,13 +65,41 @@ public final class AtomicFile: @unchecked Sendable {
     }
   }
 
+  /// A 64-bit digest of what has been written, to tell contents apart (not against an adversary).
+  ///
+  /// - Complexity: O(bytes).
+  public func digest() throws(SystemError) -> UInt64 {
+    let file = try MappedFile(path: temporaryPath ?? "/proc/self/fd/\(descriptor)")
+    var lanes: (UInt64, UInt64, UInt64, UInt64) = (1, 2, 3, 4)
+    let step = 32
+    var offset = 0
+    func mix(_ state: UInt64, _ word: UInt64) -> UInt64 {
+      let mixed = (state ^ word) &* 0x9e37_79b9_7f4a_7c15
+      return mixed ^ (mixed >> 29)
+    }
+    while offset + step <= file.bytes.count {
+      lanes.0 = mix(lanes.0, file.bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+      lanes.1 = mix(lanes.1, file.bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
+      lanes.2 = mix(lanes.2, file.bytes.loadUnaligned(fromByteOffset: offset + 16, as: UInt64.self))
+      lanes.3 = mix(lanes.3, file.bytes.loadUnaligned(fromByteOffset: offset + 24, as: UInt64.self))
+      offset += step
+      if offset % (16 << 20) == 0 { file.release(offset - (16 << 20)..<offset) }
+    }
+    var digest = mix(mix(mix(lanes.0, lanes.1), lanes.2), lanes.3)
+    for byte in file.bytes[offset...] { digest = mix(digest, UInt64(byte)) }
+    return mix(digest, UInt64(file.bytes.count))
+  }
+
   /// Makes the bytes durable and gives the file its name, replacing an older file at once.
-  public func commit() throws(SystemError) {
+  ///
+  /// - Parameter name: another path in the same folder; nil for the one it was made with.
+  public func commit(as name: String? = nil) throws(SystemError) {
+    let path = name ?? self.path
     guard fsync(descriptor) == 0 else { throw SystemError("sync", errno) }
     if let temporaryPath {
       guard rename(temporaryPath, path) == 0 else { throw SystemError("rename", errno) }
     } else {
-      try linkUnnamed()
+      try linkUnnamed(as: path)
     }
     isDone = true
     let folder = open(AtomicFile.folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -101,7 +129,7 @@ public final class AtomicFile: @unchecked Sendable {
 
   /// An unnamed file can't replace a name directly: it gets a name of its own and is renamed at
   /// once.
-  private func linkUnnamed() throws(SystemError) {
+  private func linkUnnamed(as path: String) throws(SystemError) {
     let source = "/proc/self/fd/\(descriptor)"
     if linkat(AT_FDCWD, source, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 { return }
     guard errno == EEXIST else { throw SystemError("link", errno) }

@@ -27,11 +27,13 @@ struct ConfigCommand: ParsableCommand {
     let console = Console()
     switch (check, explain, subject) {
     case (true, false, .some(let path)):
+      let warnings = try warnings(about: path)
+      console.show(warnings)
       let parsed = try ConfigurationParser.load(path: path)
-      let configuration = try QuantizationConfiguration(from: parsed)
-      console.show(configuration.warnings)
-      for line in configuration.effectiveLines { console.result(line) }
-      let count = configuration.warnings.count
+      for line in try QuantizationConfiguration(from: parsed).effectiveLines {
+        console.result(line)
+      }
+      let count = warnings.count
       console.result("\(path): no errors, \(count) warning\(count == 1 ? "" : "s")")
     case (false, true, _):
       Console.write(try ConfigurationReference.explain(subject), to: STDOUT_FILENO)
@@ -39,6 +41,17 @@ struct ConfigCommand: ParsableCommand {
       throw Failure(
         .flagMissing, "config needs --check with a file, or --explain",
         help: "gsconvert config --check job.cfg")
+    }
+  }
+
+  /// Checks the file with the flags in it; those that only the command line gives aren't missed.
+  private func warnings(about path: String) throws(Failure) -> [Diagnostic] {
+    do throws(Failure) {
+      return try ConfigurationLoader.load(commandLine: [FlagTable.configFile: path]).warnings
+    } catch {
+      let problems = error.diagnostics.filter { $0.code != .flagMissing }
+      guard !problems.contains(where: { $0.severity == .error }) else { throw Failure(problems) }
+      return problems
     }
   }
 }

@@ -76,7 +76,8 @@ struct ConverterFlags: ParsableArguments {
   @Option(
     name: .customLong("optimize"),
     help: .init(
-      "Hardware to rewrite the graph for. In this version only none or general.", valueName: "target"))
+      "Hardware to rewrite the graph for. In this version only none or general.",
+      valueName: "target"))
   var optimize: String?
 
   @Option(

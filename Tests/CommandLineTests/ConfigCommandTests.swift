@@ -29,6 +29,24 @@ import Testing
     try Snapshot.check(outcome.error, "config-check-bad")
   }
 
+  @Test func theFlagsInTheFileAreCheckedToo() throws {
+    let flags = "[converter_param]\noutputFile=result.onnx\n"
+    let good = try check(Fixtures.weightQuantization + flags + "optimize=none\n")
+    #expect(good.status == 0)
+    #expect(good.error.hasPrefix("warning[GS0006]: optimize=none has no effect"))
+    #expect(good.outputLines.last == "job.cfg: no errors, 1 warning")
+    let bad = try check(Fixtures.weightQuantization + flags + "fp16=on\n")
+    #expect(bad.status == 69)
+    #expect(bad.error.contains("this version cannot do fp16=on yet"))
+    #expect(!bad.error.contains("is missing"))
+  }
+
+  @Test func aFileWithoutQuantizationIsTold() throws {
+    let outcome = try check("[weight_quant_param]\nper_channel=true\n")
+    #expect(outcome.status == 78)
+    #expect(outcome.error.hasPrefix("error[GS1009]: quant_type is missing"))
+  }
+
   @Test func aMissingFileIsTold() throws {
     let outcome = try Program.run(["config", "--check", "none.cfg"], in: TemporaryFolder())
     #expect(outcome.status == 66)

@@ -90,8 +90,9 @@ import Testing
     #expect(try JSON.object(outcome.output)["warnings"] as? Int == 1)
   }
 
-  @Test func aWrongFlagIsAnObject() throws {
-    let outcome = try Program.run(["--colour=red", "--logFormat=json"], in: TemporaryFolder())
+  @Test(arguments: [["--logFormat=json"], ["--logFormat", "json"], ["--logFormat=JSON"]])
+  func aWrongFlagIsAnObject(flag: [String]) throws {
+    let outcome = try Program.run(["--colour=red"] + flag, in: TemporaryFolder())
     #expect(outcome.status == 64)
     #expect(try JSON.object(outcome.error)["code"] as? String == "GS0001")
     #expect(try JSON.object(outcome.output)["exitCode"] as? Int == 64)

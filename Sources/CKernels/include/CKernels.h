@@ -16,6 +16,10 @@ void gs_range(const float *values, size_t count, float *minimum, float *maximum)
 /// out[c * rows + r] = in[r * stride + c] for `columns` columns.
 void gs_gather_columns(const float *in, size_t rows, size_t stride, size_t columns, float *out);
 
+/// out[r * stride + c] = in[c * rows + r] for `columns` columns.
+void gs_scatter_columns8(const int8_t *in, size_t rows, size_t stride, size_t columns, int8_t *out);
+void gs_scatter_columns16(const int16_t *in, size_t rows, size_t stride, size_t columns, int16_t *out);
+
 /// Rounds to nearest, halves away from zero: integer = clamp(round(value / scale + zero_point)).
 /// `errors`, unless null, gets integer - (value / scale + zero_point) in units of 2^-24, kept
 /// within 127 steps.

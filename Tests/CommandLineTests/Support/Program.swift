@@ -29,11 +29,13 @@ enum Program {
     try run(path, arguments, in: folder, environment: environment)
   }
 
-  /// Runs the program through a shell: `setting` comes before it.
+  /// Runs the program through a shell: `setting` comes before it. Signals that the test runner
+  /// ignores are not ignored there.
   static func run(
     shell setting: String, _ arguments: [String], in folder: TemporaryFolder
   ) throws -> Outcome {
-    try run("/bin/sh", ["-c", setting + #"; exec "$0" "$@""#, path] + arguments, in: folder)
+    let script = setting + #"; exec env --default-signal "$0" "$@""#
+    return try run("/bin/sh", ["-c", script, path] + arguments, in: folder)
   }
 
   private static func run(
