@@ -22,15 +22,18 @@ setup:
 	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing; \
 	fi
 
+# The release binary holds the Swift runtime, so that it runs where Swift isn't installed.
+RELEASE := -c release --static-swift-stdlib --scratch-path .build-release
+BINARY := .build-release/release/gsconvert
+
 build: setup
-	$(SWIFT) build -c release --product gsconvert
+	$(SWIFT) build $(RELEASE) --product gsconvert
 
 demo: build
 	@mkdir -p $(DEMO_OUTPUT)
 	@for bits in 8 4; do \
 	  echo; echo "== digits_cnn.onnx with $$bits-bit weights"; \
-	  $$($(SWIFT) build -c release --show-bin-path)/gsconvert \
-	    --modelFile=fixtures/digits/digits_cnn.onnx \
+	  $(BINARY) --modelFile=fixtures/digits/digits_cnn.onnx \
 	    --outputFile=$(DEMO_OUTPUT)/digits_cnn_w$$bits.onnx \
 	    --configFile=configs/demo_w$$bits.cfg || exit 1; \
 	done; \
@@ -44,35 +47,33 @@ test: setup
 lint:
 	$(SWIFT) format lint --recursive --parallel Sources Tests Package.swift
 
-install: setup
-	$(SWIFT) build -c release --product gsconvert --static-swift-stdlib --scratch-path .build-static
-	install -D -m 755 .build-static/release/gsconvert $(DESTDIR)$(PREFIX)/bin/gsconvert
+install: build
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/gsconvert
 
 # Long fuzzing; FUZZ_COUNT inputs of each kind from FUZZ_SEED on.
 FUZZ_COUNT ?= 200000
 FUZZ_SEED ?= 1
 fuzz: setup
-	$(SWIFT) build -c release --product gsconvert-fuzz
-	$$($(SWIFT) build -c release --show-bin-path)/gsconvert-fuzz --count $(FUZZ_COUNT) --seed $(FUZZ_SEED)
+	$(SWIFT) build $(RELEASE) --product gsconvert-fuzz
+	.build-release/release/gsconvert-fuzz --count $(FUZZ_COUNT) --seed $(FUZZ_SEED)
 
 $(VENV):
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet numpy onnx onnxruntime
 
-# Compares quantized weights with numpy and onnxruntime, to the last bit.
+# Compares quantized weights with numpy and onnxruntime, to the last bit, and kills conversions.
 verify: build $(VENV)
-	$(VENV)/bin/python Tests/Oracles/verify_all.py \
-	  $$($(SWIFT) build -c release --show-bin-path)/gsconvert
+	$(VENV)/bin/python Tests/Oracles/verify_all.py $(BINARY)
+	$(VENV)/bin/python Tests/Oracles/interruption.py $(BINARY) fixtures/digits/digits_cnn.onnx
 
 # Speed and memory against onnxruntime's own quantizer; MODEL=... for another model.
 MODEL ?= fixtures/digits/digits_cnn.onnx
 bench: build $(VENV)
-	$(VENV)/bin/python Benchmarks/run.py $(MODEL) \
-	  $$($(SWIFT) build -c release --show-bin-path)/gsconvert
+	$(VENV)/bin/python Benchmarks/run.py $(MODEL) $(BINARY)
 
 # Writes the reference pages anew from the tables in the code.
 docs:
-	GSCONVERT_REGENERATE=1 $(SWIFT) test --filter ConfigurationTests
+	GSCONVERT_REGENERATE=1 $(SWIFT) test --filter ReferenceTests
 
 # Generated code is committed; this needs protobuf-compiler and protoc-gen-swift.
 proto:
@@ -80,4 +81,4 @@ proto:
 	  protoc --swift_out=. --swift_opt=Visibility=Internal onnx_subset.proto
 
 clean:
-	rm -rf .build .build-static $(VENV) $(DEMO_OUTPUT)
+	rm -rf .build .build-release $(VENV) $(DEMO_OUTPUT)

@@ -53,13 +53,16 @@ let package = Package(
 
     .testTarget(name: "SupportTests", dependencies: ["Support"]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
-    .testTarget(name: "ModelGraphTests", dependencies: ["ModelGraph"]),
-    .testTarget(name: "ModelFormatsTests", dependencies: ["ModelFormats"]),
-    .testTarget(name: "QuantizationTests", dependencies: ["Quantization"], swiftSettings: hot),
+    .testTarget(name: "ModelGraphTests", dependencies: ["ModelGraph", "Support"]),
+    .testTarget(name: "ModelFormatsTests", dependencies: ["ModelFormats", "ModelGraph", "Support"]),
+    .testTarget(
+      name: "QuantizationTests", dependencies: ["CKernels", "ModelGraph", "Quantization", "Support"],
+      swiftSettings: hot),
     .testTarget(
       name: "ConversionTests",
       dependencies: ["Conversion", "Fuzzing", "ModelFormats", "ModelGraph", "Quantization", "Support"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["gsconvert"]),
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["gsconvert"], exclude: ["Snapshots"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -123,7 +123,7 @@ struct OptionChecker {
     else { return }
     problems.append(
       Diagnostic(
-        .flagUnsupported, "\(output.spelling) asks for saveType=\(saveType.rawValue)",
+        .flagUnsupported, "\(output.spelling) means saveType=\(saveType.rawValue)",
         location: output.location, notes: ["it needs \(refusal.needs), not in this version"],
         help: refusal.instead.map { "use \($0)" }))
   }

@@ -101,9 +101,26 @@ public struct Converter {
       warnings + [
         Diagnostic(
           .nothingQuantized, "no weight of '\(job.modelPath)' would be quantized", notes: notes,
-          help: "lower min_quant_weight_size or min_quant_weight_channel, or shorten "
-            + "skip_quant_node")
+          help: Converter.remedies(plan))
       ])
+  }
+
+  /// The keys that keep weights float, those that matter here.
+  private static func remedies(_ plan: QuantizationPlan) -> String? {
+    var remedies: [String] = []
+    for constant in plan.constants {
+      guard case .stayFloat(let reason) = constant.decision else { continue }
+      let remedy: String? =
+        switch reason {
+        case .skipped: "shorten skip_quant_node"
+        case .notAboveMinSize: "lower min_quant_weight_size"
+        case .notAboveMinChannel: "lower min_quant_weight_channel"
+        case .tooFewPerChannel: "set bias_correction=false"
+        default: nil
+        }
+      if let remedy, !remedies.contains(remedy) { remedies.append(remedy) }
+    }
+    return remedies.isEmpty ? nil : remedies.joined(separator: ", or ")
   }
 
   private func constantFacts(_ plan: ConstantPlan) -> ConstantFacts {

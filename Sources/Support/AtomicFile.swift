@@ -17,8 +17,10 @@ public final class AtomicFile: @unchecked Sendable {
   private let temporaryPath: String?
   private var isDone = false
 
-  /// Creates the temporary file in the folder of `path`.
+  /// Creates the temporary file in the folder of `path`. A link is followed: what it names will be
+  /// replaced. Permissions of an older file are kept.
   public init(path: String) throws(SystemError) {
+    let path = AtomicFile.resolved(path)
     self.path = path
     let folder = AtomicFile.folder(of: path)
     let unnamed = open(folder, AtomicFile.unnamedFlag | O_RDWR | O_CLOEXEC, 0o666)
@@ -34,6 +36,14 @@ public final class AtomicFile: @unchecked Sendable {
       guard descriptor >= 0 else { throw SystemError("create", errno) }
       temporaryPath = temporary
     }
+    var older = stat()
+    if stat(path, &older) == 0 { fchmod(descriptor, older.st_mode & 0o7777) }
+  }
+
+  private static func resolved(_ path: String) -> String {
+    guard let real = realpath(path, nil) else { return path }
+    defer { free(real) }
+    return String(cString: real)
   }
 
   deinit {

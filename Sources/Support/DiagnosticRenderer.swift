@@ -14,16 +14,16 @@ public enum DiagnosticRenderer {
       }
       gutter = location.line.map { String($0).count } ?? 1
       let margin = String(repeating: " ", count: gutter)
-      text += "\(margin) --> \(place)\n"
+      text += "\(margin)--> \(place)\n"
       if let line = location.line, let lineText = location.lineText {
         text += source(line: line, text: lineText, location: location, margin: margin)
       } else if let label = location.label {
-        text += "\(margin)  = \(label)\n"
+        text += "\(margin) = \(label)\n"
       }
     }
     let margin = String(repeating: " ", count: gutter)
-    for note in diagnostic.notes { text += "\(margin)  = \(note)\n" }
-    if let help = diagnostic.help { text += "\(margin)  = help: \(help)\n" }
+    for note in diagnostic.notes { text += "\(margin) = \(note)\n" }
+    if let help = diagnostic.help { text += "\(margin) = help: \(help)\n" }
     return text
   }
 
@@ -45,7 +45,7 @@ public enum DiagnosticRenderer {
     let width = max(1, min(end, start + window) - column)
     let marks = String(repeating: "^", count: width)
     let label = location.label.map { " " + $0 } ?? ""
-    return "\(margin)  |\n\(line) | \(shownText)\n\(margin)  | \(indent)\(marks)\(label)\n"
+    return "\(margin) |\n\(line) | \(shownText)\n\(margin) | \(indent)\(marks)\(label)\n"
   }
 
   private static func scalarOffset(in text: String, byteColumn: Int) -> Int {

@@ -6,8 +6,10 @@ enum ArgumentSpelling {
 
   /// `--dryRun` alone means `--dryRun=true`, likewise the other switches.
   static func expanded(_ arguments: [String]) -> [String] {
-    arguments.map { argument in
-      switches.contains { "--" + $0 == argument } ? argument + "=true" : argument
+    zip(arguments, arguments.dropFirst() + [""]).map { argument, next in
+      let hasValue = ["true", "false"].contains(next.lowercased())
+      let isSwitch = switches.contains { "--" + $0 == argument }
+      return isSwitch && !hasValue ? argument + "=true" : argument
     }
   }
 

@@ -6,8 +6,16 @@ struct Console: Sendable {
   /// Whether messages are JSON objects, one a line.
   var isJSON = false
 
-  /// A line of the result.
-  func result(_ line: String) { Console.write(line + "\n", to: STDOUT_FILENO) }
+  /// A line of the result. A reader that went away is fine; a full disk is not.
+  func result(_ line: String) {
+    guard let problem = Console.write(line + "\n", to: STDOUT_FILENO), problem.number != EPIPE
+    else { return }
+    show([
+      Diagnostic(
+        .cannotWrite, "the result cannot be written to standard output: \(problem.reason)")
+    ])
+    exit(ExitStatus.cannotWrite.rawValue)
+  }
 
   /// A line of progress.
   func log(_ line: String) { Console.write(line + "\n", to: STDERR_FILENO) }
@@ -43,15 +51,19 @@ struct Console: Sendable {
   static var hasTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 
   /// Writes text without a line end.
-  static func write(_ text: String, to descriptor: Int32) {
+  ///
+  /// - Returns: what went wrong, if anything did.
+  @discardableResult
+  static func write(_ text: String, to descriptor: Int32) -> SystemError? {
     var rest = ArraySlice(text.utf8)
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
       if count < 0 {
         if errno == EINTR { continue }
-        return
+        return SystemError("write", errno)
       }
       rest = rest.dropFirst(count)
     }
+    return nil
   }
 }

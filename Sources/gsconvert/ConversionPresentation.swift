@@ -134,7 +134,7 @@ struct ConversionPresentation {
     let reasons = Dictionary(grouping: kept) { $0.floatReason.map(Self.kind) ?? "" }
     for (reason, constants) in reasons.sorted(by: { $0.key < $1.key }) {
       lines.append(
-        "float      \(constants.count) x \(reason), as \(constants[0].tensor)")
+        "float      \(constants.count) x \(reason), such as \(constants[0].tensor)")
     }
     let worst = worstNodes
     if let first = worst.first {

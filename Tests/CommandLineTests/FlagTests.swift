@@ -83,6 +83,18 @@ import Testing
     #expect(try folder.bytes("other.onnx") == first)
   }
 
+  @Test(arguments: [
+    (["--quiet"], true), (["--quiet=true"], true), (["--quiet", "true"], true),
+    (["--quiet", "TRUE"], true), (["--quiet=false"], false), (["--quiet", "false"], false),
+    (["--quiet", "--fmk=ONNX"], true),
+  ])
+  func aSwitchStandsAloneOrHasAValue(flag: [String], isQuiet: Bool) throws {
+    let folder = try TemporaryFolder(model: Fixtures.digits)
+    let outcome = try Program.run(Fixtures.job + flag, in: folder)
+    #expect(outcome.status == 0)
+    #expect((outcome.outputLines.count == 1) == isQuiet)
+  }
+
   @Test func theFileAloneCanHoldEveryFlag() throws {
     let folder = try TemporaryFolder(
       configuration: """

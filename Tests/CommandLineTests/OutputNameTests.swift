@@ -31,7 +31,7 @@ import Testing
   @Test func withoutFormatAndExtensionTheDefaultFormatIsRefused() throws {
     let (outcome, files) = try run("--outputFile=small")
     #expect(outcome.status == 69)
-    #expect(outcome.error.contains("--outputFile=small asks for saveType=MINDIR_LITE"))
+    #expect(outcome.error.contains("--outputFile=small means saveType=MINDIR_LITE"))
     #expect(outcome.error.contains("help: use --saveType=ONNX"))
     #expect(files == [])
   }
@@ -40,7 +40,7 @@ import Testing
   func theExtensionOfAnUnwrittenFormatIsRefused(name: String, format: String) throws {
     let (outcome, files) = try run("--outputFile=\(name)")
     #expect(outcome.status == 69)
-    #expect(outcome.error.contains("--outputFile=\(name) asks for saveType=\(format)"))
+    #expect(outcome.error.contains("--outputFile=\(name) means saveType=\(format)"))
     #expect(files == [])
   }
 

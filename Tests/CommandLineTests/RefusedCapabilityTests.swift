@@ -18,7 +18,7 @@ import Testing
     #expect(outcome.status == 69)
     #expect(outcome.output == "CONVERT RESULT FAILED:69\n")
     #expect(outcome.errorLines.first == "error[GS0003]: this version cannot do --\(flag) yet")
-    #expect(outcome.errorLines.dropFirst().first?.hasPrefix("   = it needs ") == true)
+    #expect(outcome.errorLines.dropFirst().first?.hasPrefix("  = it needs ") == true)
     #expect(try folder.files() == ["job.cfg", "model.onnx"])
   }
 

@@ -19,11 +19,11 @@ import Testing
     #expect(
       render(text) == #"""
         error[GS1007]: unknown key 'bit_nun' in [common_quant_param]
-          --> quant.cfg:3:1
-           |
+         --> quant.cfg:3:1
+          |
         3 | bit_nun=4
-           | ^^^^^^^ did you mean 'bit_num'?
-           = help: gsconvert config --explain common_quant_param
+          | ^^^^^^^ did you mean 'bit_num'?
+          = help: gsconvert config --explain common_quant_param
 
         """#)
   }
@@ -38,11 +38,11 @@ import Testing
     #expect(
       render(text) == #"""
         error[GS1007]: unknown key 'Bit_Num' in [common_quant_param]
-          --> quant.cfg:3:2
-           |
+         --> quant.cfg:3:2
+          |
         3 |  Bit_Num=4
-           |  ^^^^^^^ is spelt 'bit_num'
-           = help: gsconvert config --explain common_quant_param
+          |  ^^^^^^^ is spelt 'bit_num'
+          = help: gsconvert config --explain common_quant_param
 
         """#)
   }
@@ -57,11 +57,11 @@ import Testing
     #expect(
       render(text) == #"""
         error[GS1007]: unknown key 'bias_correction' in [common_quant_param]
-          --> quant.cfg:3:1
-           |
+         --> quant.cfg:3:1
+          |
         3 | bias_correction=true
-           | ^^^^^^^^^^^^^^^ belongs in [weight_quant_param] or [full_quant_param]
-           = help: gsconvert config --explain common_quant_param
+          | ^^^^^^^^^^^^^^^ belongs in [weight_quant_param] or [full_quant_param]
+          = help: gsconvert config --explain common_quant_param
 
         """#)
   }
@@ -75,11 +75,11 @@ import Testing
     #expect(
       render(text) == #"""
         error[GS1006]: unknown section [comon_quant_param]
-          --> quant.cfg:1:2
-           |
+         --> quant.cfg:1:2
+          |
         1 | [comon_quant_param]
-           |  ^^^^^^^^^^^^^^^^^ did you mean [common_quant_param]?
-           = help: gsconvert config --explain lists all sections
+          |  ^^^^^^^^^^^^^^^^^ did you mean [common_quant_param]?
+          = help: gsconvert config --explain lists all sections
 
         """#)
   }
@@ -95,11 +95,11 @@ import Testing
     #expect(
       render(text) == #"""
         error[GS1008]: 'bit_num' is given twice in [common_quant_param]
-          --> quant.cfg:4:1
-           |
+         --> quant.cfg:4:1
+          |
         4 | bit_num=4
-           | ^^^^^^^ first given in line 3
-           = help: keep one of them
+          | ^^^^^^^ first given in line 3
+          = help: keep one of them
 
         """#)
   }
@@ -113,11 +113,11 @@ import Testing
     #expect(
       render(text) == #"""
         error[GS1009]: quant_type is missing: the file asks for no quantization
-          --> quant.cfg:1:2
-           |
+         --> quant.cfg:1:2
+          |
         1 | [common_quant_param]
-           |  ^^^^^^^^^^^^^^^^^^ quant_type belongs here
-           = help: add quant_type=WEIGHT_QUANT to [common_quant_param]
+          |  ^^^^^^^^^^^^^^^^^^ quant_type belongs here
+          = help: add quant_type=WEIGHT_QUANT to [common_quant_param]
 
         """#)
   }
@@ -131,11 +131,11 @@ import Testing
     #expect(
       render(text) == #"""
         error[GS1010]: quant_type must be WEIGHT_QUANT, FULL_QUANT or DYNAMIC_QUANT, not 'WEIGTH_QUANT'
-          --> quant.cfg:2:12
-           |
+         --> quant.cfg:2:12
+          |
         2 | quant_type=WEIGTH_QUANT
-           |            ^^^^^^^^^^^^ did you mean 'WEIGHT_QUANT'?
-           = help: gsconvert config --explain common_quant_param.quant_type
+          |            ^^^^^^^^^^^^ did you mean 'WEIGHT_QUANT'?
+          = help: gsconvert config --explain common_quant_param.quant_type
 
         """#)
   }
@@ -150,11 +150,11 @@ import Testing
     #expect(
       render(text) == #"""
         error[GS1011]: bit_num must be from 0 to 16, not 17
-          --> quant.cfg:3:9
-           |
+         --> quant.cfg:3:9
+          |
         3 | bit_num=17
-           |         ^^
-           = help: gsconvert config --explain common_quant_param.bit_num
+          |         ^^
+          = help: gsconvert config --explain common_quant_param.bit_num
 
         """#)
   }
@@ -169,11 +169,11 @@ import Testing
     #expect(
       render(text) == #"""
         error[GS1010]: enable_encode must be true or false, not 'off'
-          --> quant.cfg:3:15
-           |
+         --> quant.cfg:3:15
+          |
         3 | enable_encode=off
-           |               ^^^ write 'false'
-           = help: gsconvert config --explain common_quant_param.enable_encode
+          |               ^^^ write 'false'
+          = help: gsconvert config --explain common_quant_param.enable_encode
 
         """#)
   }
@@ -188,18 +188,18 @@ import Testing
     #expect(
       render(text) == #"""
         error[GS1012]: bit_num must be 8 with quant_type=DYNAMIC_QUANT
-          --> quant.cfg:3:9
-           |
+         --> quant.cfg:3:9
+          |
         3 | bit_num=4
-           |         ^ use 8, or quant_type=WEIGHT_QUANT for 4 bits
-           = help: gsconvert config --explain common_quant_param.bit_num
+          |         ^ use 8, or quant_type=WEIGHT_QUANT for 4 bits
+          = help: gsconvert config --explain common_quant_param.bit_num
         error[GS1016]: this version cannot do quant_type=DYNAMIC_QUANT yet
-          --> quant.cfg:2:12
-           |
+         --> quant.cfg:2:12
+          |
         2 | quant_type=DYNAMIC_QUANT
-           |            ^^^^^^^^^^^^^
-           = it needs the planner of dynamic quantization
-           = help: use quant_type=WEIGHT_QUANT
+          |            ^^^^^^^^^^^^^
+          = it needs the planner of dynamic quantization
+          = help: use quant_type=WEIGHT_QUANT
 
         """#)
   }
@@ -215,30 +215,30 @@ import Testing
     #expect(
       render(text) == #"""
         error[GS1009]: quantization from samples needs calibrate_path, calibrate_size and input_type
-          --> quant.cfg:1:2
-           |
+         --> quant.cfg:1:2
+          |
         1 | [data_preprocess_param]
-           |  ^^^^^^^^^^^^^^^^^^^^^
-           = help: gsconvert config --explain data_preprocess_param
+          |  ^^^^^^^^^^^^^^^^^^^^^
+          = help: gsconvert config --explain data_preprocess_param
         error[GS1012]: normalize_mean needs normalize_std as well
-          --> quant.cfg:2:16
-           |
+         --> quant.cfg:2:16
+          |
         2 | normalize_mean=[127.5, x]
-           |                ^^^^^^^^^^ only with normalize_std
-           = help: gsconvert config --explain data_preprocess_param.normalize_mean
+          |                ^^^^^^^^^^ only with normalize_std
+          = help: gsconvert config --explain data_preprocess_param.normalize_mean
         error[GS1010]: normalize_mean must be numbers in brackets such as [127.5, 127.5, 127.5]
-          --> quant.cfg:2:24
-           |
+         --> quant.cfg:2:24
+          |
         2 | normalize_mean=[127.5, x]
-           |                        ^ not a number
-           = help: gsconvert config --explain data_preprocess_param.normalize_mean
+          |                        ^ not a number
+          = help: gsconvert config --explain data_preprocess_param.normalize_mean
         error[GS1016]: this version cannot do quant_type=FULL_QUANT yet
-          --> quant.cfg:4:12
-           |
+         --> quant.cfg:4:12
+          |
         4 | quant_type=FULL_QUANT
-           |            ^^^^^^^^^^
-           = it needs calibration, that is, running the model on samples
-           = help: use quant_type=WEIGHT_QUANT
+          |            ^^^^^^^^^^
+          = it needs calibration, that is, running the model on samples
+          = help: use quant_type=WEIGHT_QUANT
 
         """#)
   }
@@ -253,10 +253,10 @@ import Testing
     #expect(
       render(text) == #"""
         error[GS1002]: the line is neither a section nor a key with a value
-          --> quant.cfg:3:1
-           |
+         --> quant.cfg:3:1
+          |
         3 | bit_num 8
-           | ^^^^^^^^^ expected key=value
+          | ^^^^^^^^^ expected key=value
 
         """#)
   }
@@ -272,10 +272,10 @@ import Testing
     #expect(
       render(text) == #"""
         warning[GS1013]: [dynamic_quant_param] has no effect with quant_type=WEIGHT_QUANT and bit_num=8
-          --> quant.cfg:3:2
-           |
+         --> quant.cfg:3:2
+          |
         3 | [dynamic_quant_param]
-           |  ^^^^^^^^^^^^^^^^^^^
+          |  ^^^^^^^^^^^^^^^^^^^
 
         """#)
   }
@@ -291,11 +291,11 @@ import Testing
     #expect(
       render(text) == #"""
         error[GS1014]: debug_info_save_path is not a directory
-          --> quant.cfg:4:3
-           |
+         --> quant.cfg:4:3
+          |
         4 |   /dev/null
-           |   ^^^^^^^^^ exists, but is a file
-           = help: gsconvert config --explain common_quant_param.debug_info_save_path
+          |   ^^^^^^^^^ exists, but is a file
+          = help: gsconvert config --explain common_quant_param.debug_info_save_path
 
         """#)
   }

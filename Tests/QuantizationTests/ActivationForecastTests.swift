@@ -1,0 +1,70 @@
+import ModelGraph
+import Testing
+
+@testable import Quantization
+
+@Suite struct ActivationForecastTests {
+  private let base = Value(name: "base")
+
+  private func normal(_ mean: Double, _ variance: Double) -> ChannelForecast {
+    ChannelForecast(base: base, means: [mean], variances: [variance])
+  }
+
+  @Test func meanAndVarianceComeBack() {
+    for (mean, variance) in [(0.0, 1.0), (3, 4), (-2, 0.25), (1, 0)] {
+      let forecast = normal(mean, variance)
+      #expect(abs(forecast.means[0] - mean) < 1e-9)
+      #expect(abs(forecast.variances[0] - variance) < 0.03 * variance + 1e-9)
+    }
+  }
+
+  /// The mean of max(0, x) for a standard normal x is 1 / sqrt(2 pi).
+  @Test func rectifyingMovesTheMean() {
+    let rectified = normal(0, 1).mapped { max(0, $0) }
+    #expect(abs(rectified.means[0] - 0.3989) < 0.01)
+    #expect(abs(rectified.variances[0] - 0.3408) < 0.01)
+  }
+
+  /// x * clip(x + 3, 0, 6) / 6 as exporters write it, node by node.
+  @Test func aWrittenOutActivationIsFollowedExactly() {
+    func constant(_ name: String, _ number: Float) -> Value {
+      let value = Value(name: name)
+      value.initializer = TensorData(float32: [number], isScalar: true)
+      return value
+    }
+    let scale = Value(name: "scale")
+    scale.initializer = TensorData(float32: [1.5])
+    let offset = Value(name: "offset")
+    offset.initializer = TensorData(float32: [0.5])
+    let (x, sum, cut, product, y) = (
+      Value(name: "x"), Value(name: "sum"), Value(name: "cut"), Value(name: "product"),
+      Value(name: "y")
+    )
+    let nodes = [
+      Node(
+        operatorType: "BatchNormalization", inputs: [Value(name: "i"), scale, offset, offset, scale],
+        outputs: [x]),
+      Node(operatorType: "Add", inputs: [x, constant("three", 3)], outputs: [sum]),
+      Node(
+        operatorType: "Clip", inputs: [sum, constant("zero", 0), constant("six", 6)],
+        outputs: [cut]),
+      Node(operatorType: "Mul", inputs: [x, cut], outputs: [product]),
+      Node(operatorType: "Div", inputs: [product, constant("sixth", 6)], outputs: [y]),
+    ]
+    var forecast = ActivationForecast()
+    let found = forecast.channels(of: y) ?? normal(.nan, .nan)
+    let expected = normal(0.5, 2.25).mapped { $0 * max(0, min(6, $0 + 3)) / 6 }
+    #expect(abs(found.means[0] - expected.means[0]) < 1e-9)
+    #expect(abs(found.variances[0] - expected.variances[0]) < 1e-9)
+    #expect(nodes.count == 5)
+  }
+
+  @Test func whatIsNotKnownGivesNothing() {
+    var forecast = ActivationForecast()
+    #expect(forecast.channels(of: Value(name: "x")) == nil)
+    let y = Value(name: "y")
+    let node = Node(operatorType: "NonZero", inputs: [Value(name: "x")], outputs: [y])
+    #expect(forecast.channels(of: y) == nil)
+    #expect(node.outputs.count == 1)
+  }
+}
