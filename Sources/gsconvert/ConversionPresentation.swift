@@ -36,15 +36,14 @@ struct ConversionPresentation {
 
   private var configurationLine: String {
     let weight = configuration.weight
-    let recipe = quantized.first?.recipe
     return [
       "config     WEIGHT_QUANT \(configuration.bitNum) bit",
       weight.perChannel ? "per channel" : "per tensor",
-      recipe.map { "range \($0.range.rawValue)" } ?? "",
+      "range \(weight.weightRangeMethod.rawValue)",
       "round \(weight.weightRoundMethod.rawValue)",
       weight.biasCorrection ? "bias correction" : "no bias correction",
       "skip \(configuration.skipQuantNode.count)",
-    ].filter { !$0.isEmpty }.joined(separator: "   ")
+    ].joined(separator: "   ")
   }
 
   private var effective: [String] {

@@ -23,7 +23,6 @@ struct TensorReader {
     else { throw malformed("has an impossible shape \(proto.dims)") }
     let dimensions = proto.dims.map(Int.init)
     var rest = proto
-    rest.clearName()
     rest.dims = []
     rest.clearDataType()
     rest.clearPayload()
