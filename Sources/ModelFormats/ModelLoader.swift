@@ -17,8 +17,8 @@ public enum ModelLoader {
 
   /// The format, if the file's identifier says that it isn't ONNX.
   private static func foreignFormat(_ path: String) -> String? {
-    guard let file = try? MappedFile(path: path), file.bytes.count >= 8 else { return nil }
-    let identifier = String(decoding: file.bytes[4..<8], as: UTF8.self)
+    guard let file = try? MappedFile(path: path), file.count >= 8 else { return nil }
+    let identifier = file.contents[4..<8].withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
     return ["TFL3": "TFLite", "MSL1": "MindSpore Lite", "MSL2": "MindSpore Lite"][identifier]
   }
 }

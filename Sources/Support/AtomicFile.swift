@@ -87,17 +87,19 @@ public final class AtomicFile: @unchecked Sendable {
       let mixed = (state ^ word) &* 0x9e37_79b9_7f4a_7c15
       return mixed ^ (mixed >> 29)
     }
-    while offset + step <= file.bytes.count {
-      lanes.0 = mix(lanes.0, file.bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-      lanes.1 = mix(lanes.1, file.bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
-      lanes.2 = mix(lanes.2, file.bytes.loadUnaligned(fromByteOffset: offset + 16, as: UInt64.self))
-      lanes.3 = mix(lanes.3, file.bytes.loadUnaligned(fromByteOffset: offset + 24, as: UInt64.self))
-      offset += step
-      if offset % (16 << 20) == 0 { file.release(offset - (16 << 20)..<offset) }
+    return file.contents.withUnsafeBytes { bytes in
+      while offset + step <= bytes.count {
+        lanes.0 = mix(lanes.0, bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        lanes.1 = mix(lanes.1, bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
+        lanes.2 = mix(lanes.2, bytes.loadUnaligned(fromByteOffset: offset + 16, as: UInt64.self))
+        lanes.3 = mix(lanes.3, bytes.loadUnaligned(fromByteOffset: offset + 24, as: UInt64.self))
+        offset += step
+        if offset % (16 << 20) == 0 { file.release(offset - (16 << 20)..<offset) }
+      }
+      var digest = mix(mix(mix(lanes.0, lanes.1), lanes.2), lanes.3)
+      for byte in bytes[offset...] { digest = mix(digest, UInt64(byte)) }
+      return mix(digest, UInt64(bytes.count))
     }
-    var digest = mix(mix(mix(lanes.0, lanes.1), lanes.2), lanes.3)
-    for byte in file.bytes[offset...] { digest = mix(digest, UInt64(byte)) }
-    return mix(digest, UInt64(file.bytes.count))
   }
 
   /// Makes the bytes durable and gives the file its name, replacing an older file at once.

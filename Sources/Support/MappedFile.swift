@@ -7,8 +7,14 @@ import Glibc
 public final class MappedFile: @unchecked Sendable {
   /// The path as given.
   public let path: String
-  /// All bytes of the file. Valid as long as this object lives.
-  public let bytes: UnsafeRawBufferPointer
+  /// All bytes of the file, valid as long as this object lives: `contents` lends them safely.
+  let bytes: UnsafeRawBufferPointer
+
+  /// Number of bytes in the file.
+  public var count: Int { bytes.count }
+
+  /// The whole file.
+  public var contents: Bytes { Bytes(self, 0..<count) }
 
   /// Maps a regular file.
   ///

@@ -53,7 +53,7 @@ struct FuzzCommand: ParsableCommand {
     }
     return try names.sorted().map { name in
       let file = try MappedFile(path: folder + "/" + name)
-      return Array(file.bytes)
+      return file.contents.withUnsafeBytes { Array($0) }
     }
   }
 

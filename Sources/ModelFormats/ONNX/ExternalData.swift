@@ -48,10 +48,10 @@ final class ExternalDataFiles {
     }
     let file = try file(location, problem: problem)
     guard let count = length ?? needed else { throw problem("the length of its data is not known") }
-    guard offset <= file.bytes.count, count <= file.bytes.count - offset else {
+    guard offset <= file.count, count <= file.count - offset else {
       throw problem(
         "bytes \(offset) to \(offset) + \(count) lie outside '\(location)', "
-          + "which has \(file.bytes.count)")
+          + "which has \(file.count)")
     }
     return Bytes(file, offset..<offset + count)
   }

@@ -30,7 +30,9 @@ public struct ONNXReader {
   private init(path: String, file: MappedFile) throws(Failure) {
     self.path = path
     do {
-      let splitter = try PayloadSplitter(model: file.bytes)
+      let splitter = try file.contents.withUnsafeBytes { (bytes) throws(Wire.Malformed) in
+        try PayloadSplitter(model: bytes)
+      }
       var options = BinaryDecodingOptions()
       options.messageDepthLimit = Wire.depthLimit
       proto = try ONNXModel(serializedBytes: splitter.skeleton, options: options)
@@ -38,7 +40,7 @@ public struct ONNXReader {
         modelPath: path, file: file, payloads: splitter.payloads,
         externalFiles: ExternalDataFiles(modelPath: path))
     } catch {
-      var notes = ["the file has \(file.bytes.count) bytes"]
+      var notes = ["the file has \(file.count) bytes"]
       if let malformed = error as? Wire.Malformed {
         notes.append("it stops making sense at byte \(malformed.offset)")
       }
