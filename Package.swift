@@ -44,7 +44,8 @@ let package = Package(
       dependencies: [
         "Conversion", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    .target(name: "Fuzzing", dependencies: ["Configuration", "Conversion", "Quantization", "Support"]),
+    .target(
+      name: "Fuzzing", dependencies: ["Configuration", "Conversion", "Quantization", "Support"]),
     .executableTarget(
       name: "gsconvert-fuzz",
       dependencies: [
@@ -54,13 +55,17 @@ let package = Package(
     .testTarget(name: "SupportTests", dependencies: ["Support"]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
     .testTarget(name: "ModelGraphTests", dependencies: ["ModelGraph", "Support"]),
-    .testTarget(name: "ModelFormatsTests", dependencies: ["ModelFormats", "ModelGraph", "Support"]),
     .testTarget(
-      name: "QuantizationTests", dependencies: ["CKernels", "ModelGraph", "Quantization", "Support"],
+      name: "ModelFormatsTests", dependencies: ["ModelFormats", "ModelGraph", "Support"]),
+    .testTarget(
+      name: "QuantizationTests",
+      dependencies: ["CKernels", "ModelGraph", "Quantization", "Support"],
       swiftSettings: hot),
     .testTarget(
       name: "ConversionTests",
-      dependencies: ["Conversion", "Fuzzing", "ModelFormats", "ModelGraph", "Quantization", "Support"]),
+      dependencies: [
+        "Conversion", "Fuzzing", "ModelFormats", "ModelGraph", "Quantization", "Support",
+      ]),
     .testTarget(
       name: "CommandLineTests", dependencies: ["gsconvert"], exclude: ["Snapshots"]),
   ],

@@ -38,7 +38,8 @@ extension KeyTable {
         "Directory for reports about ranges and errors; made if it doesn't exist."),
       Setting(
         "enable_encode", .boolean, default: "true", for: .weight,
-        "Whether weights are packed tightly; false needs bit_num 8 or 16."),
+        "Whether weights in `.ms` files are packed tightly; false needs bit_num 8 or 16.",
+        idle: "it concerns `.ms` files only"),
       Setting(
         "workspace", .path, "Directory for temporary files of very large models.",
         idle: "this version needs no temporary files"),
@@ -52,17 +53,19 @@ extension KeyTable {
         "One scale per output channel; false is one per tensor."),
       Setting(
         "bias_correction", .boolean, default: "true", for: .fixedBit,
-        "Whether the mean and variance of each channel are restored after rounding."),
+        "Whether each scale is corrected after rounding, so that neither the squared nor the mean "
+          + "error of its channel grows."),
       Setting(
         "weight_range_method", .words(of: WeightRangeMethod.self), default: "AUTO", for: .fixedBit,
         "How the range of a channel is chosen: MAX_MIN covers all weights, MSE has the smallest "
-          + "squared error, AUTO is MSE for up to 6 bits and MAX_MIN above."),
+          + "squared error, AUTO is MSE for up to 6 bits (but for convolutions of one point) and "
+          + "MAX_MIN above, and lets rounding use what the network tells of its inputs."),
       Setting(
         "weight_round_method", .words(of: WeightRoundMethod.self), default: "SQUANT",
         for: .fixedBit,
         "How weights are rounded: SQUANT makes the errors of each kernel and channel sum to "
-          + "about zero (arXiv 2202.07471), NEAREST takes the nearest integer; embedding tables "
-          + "are always NEAREST."),
+          + "about zero (arXiv 2202.07471), NEAREST takes the nearest integer; tables that are only "
+          + "looked up are always NEAREST."),
       Setting(
         "dequant_strategy", .words(of: DequantStrategy.self), for: .fixedBit,
         "Where weights become float again; without it, when the model is loaded.",

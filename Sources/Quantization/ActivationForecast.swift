@@ -87,7 +87,8 @@ struct ActivationForecast {
     let kernel = weights.dimensions[2...].reduce(1, *)
     let groups = max(1, Int(node.int("group") ?? 1))
     guard perGroup * groups == source.count, rows % groups == 0, rows > 0 else { return nil }
-    var means = constant(node, 2)?.float32Values?.map(Double.init) ?? Array(repeating: 0, count: rows)
+    var means =
+      constant(node, 2)?.float32Values?.map(Double.init) ?? Array(repeating: 0, count: rows)
     guard means.count == rows else { return nil }
     var variances = [Double](repeating: 0, count: rows)
     let (inputMeans, inputVariances) = (source.means, source.variances)

@@ -43,8 +43,9 @@ import Testing
   @Test func theForecastSizeIsTheFileSize() throws {
     try inTemporaryFolder { folder in
       let outcome = try Converter(job(folder, bits: 4)).run().outcome
-      let size = try FileManager.default.attributesOfItem(
-        atPath: folder.appending(path: "out.onnx").path)[.size] as? Int
+      let size =
+        try FileManager.default.attributesOfItem(
+          atPath: folder.appending(path: "out.onnx").path)[.size] as? Int
       #expect(outcome.outputByteCount == size)
       #expect(outcome.predictedPeakByteCount > outcome.outputByteCount)
     }

@@ -42,7 +42,8 @@ import Testing
     )
     let nodes = [
       Node(
-        operatorType: "BatchNormalization", inputs: [Value(name: "i"), scale, offset, offset, scale],
+        operatorType: "BatchNormalization",
+        inputs: [Value(name: "i"), scale, offset, offset, scale],
         outputs: [x]),
       Node(operatorType: "Add", inputs: [x, constant("three", 3)], outputs: [sum]),
       Node(

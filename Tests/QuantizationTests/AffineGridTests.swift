@@ -18,7 +18,8 @@ import Testing
 
   @Test func everyFiniteRangeHasAUsableGrid() {
     let values: [Float] = [
-      0, -0.0, Float.leastNonzeroMagnitude, 1e-38, 1e-12, 1e-10, 0.1, 1, 3, 1e10, 1e30, 8e37, -Float.leastNonzeroMagnitude, -1e-38, -1e-12,
+      0, -0.0, Float.leastNonzeroMagnitude, 1e-38, 1e-12, 1e-10, 0.1, 1, 3, 1e10, 1e30, 8e37,
+      -Float.leastNonzeroMagnitude, -1e-38, -1e-12,
       -0.1, -1, -1e10, -8e37,
     ]
     for minimum in values {

@@ -36,7 +36,9 @@ import Testing
 
   @Test func halvesRoundAwayFromZeroAndJustBelowDoesNot() {
     let below = Float(0.49999997)
-    let weights: [Float] = [0.5, -0.5, 1.5, -1.5, 2.5, -2.5, below, -below, 126.5, 127.5, -128.5, 1e9]
+    let weights: [Float] = [
+      0.5, -0.5, 1.5, -1.5, 2.5, -2.5, below, -below, 126.5, 127.5, -128.5, 1e9,
+    ]
     var integers = [Int32](repeating: 0, count: weights.count)
     gs_quantize(weights, weights.count, 1, 0, -128, 127, &integers, nil)
     #expect(integers == [1, -1, 2, -2, 3, -3, 0, 0, 127, 127, -128, 127])
@@ -147,7 +149,8 @@ import Testing
       if exponent == 31 {
         #expect(fraction == 0 ? value.isInfinite : value.isNaN)
       } else {
-        let power = Double(sign: .plus, exponent: exponent == 0 ? -14 : exponent - 15, significand: 1)
+        let power = Double(
+          sign: .plus, exponent: exponent == 0 ? -14 : exponent - 15, significand: 1)
         #expect(Double(value) == sign * power * (fraction + (exponent == 0 ? 0 : 1)))
       }
     }

@@ -49,7 +49,8 @@ import Testing
         case .int4:
           Int32(Int8(bitPattern: (index % 2 == 0 ? bytes[index / 2] << 4 : bytes[index / 2])) >> 4)
         case .int8: Int32(Int8(bitPattern: bytes[index]))
-        default: Int32(Int16(bitPattern: UInt16(bytes[2 * index]) | UInt16(bytes[2 * index + 1]) << 8))
+        default:
+          Int32(Int16(bitPattern: UInt16(bytes[2 * index]) | UInt16(bytes[2 * index + 1]) << 8))
         }
       let channel = constant.storage.axis.map { index / inner % dimensions[$0] } ?? 0
       return Float(integer - zeroPoints[channel]) * scales[channel]
@@ -61,7 +62,9 @@ import Testing
     let inner = axis.map { dimensions[($0 + 1)...].reduce(1, *) } ?? 1
     let channel = { (index: Int) in axis.map { index / inner % dimensions[$0] } ?? 0 }
     var groups: [Int: [Float]] = [:]
-    for (index, weight) in weights.enumerated() { groups[channel(index), default: []].append(weight) }
+    for (index, weight) in weights.enumerated() {
+      groups[channel(index), default: []].append(weight)
+    }
     let grids = groups.mapValues { group in
       AffineGrid(minimum: group.min() ?? 0, maximum: group.max() ?? 0, bits: bits)
     }
@@ -136,7 +139,8 @@ import Testing
   private func pow2(_ x: Double) -> Double { x * x }
 
   @Test func zerosStayZerosAndConstantsStayConstant() {
-    let weights = [Float](repeating: 0, count: 20) + [Float](repeating: 0.75, count: 20)
+    let weights =
+      [Float](repeating: 0, count: 20) + [Float](repeating: 0.75, count: 20)
       + [Float](repeating: -3, count: 20) + [Float](repeating: Float(bitPattern: 70000), count: 20)
     for bits in 1...16 {
       for round in [WeightQuantizationSettings.RoundMethod.nearest, .squant] {
