@@ -25,6 +25,11 @@ let package = Package(
       name: "Quantization",
       dependencies: ["CKernels", "ModelGraph", "Operators", "Support"],
       swiftSettings: hot),
+    .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
+    .target(
+      name: "Inference",
+      dependencies: ["CKernels", "COneDNN", "ModelGraph", "Operators", "Support"],
+      swiftSettings: hot),
     .target(
       name: "ModelFormats",
       dependencies: [
@@ -60,6 +65,15 @@ let package = Package(
     .testTarget(
       name: "QuantizationTests",
       dependencies: ["CKernels", "ModelGraph", "Quantization", "Support"],
+      swiftSettings: hot),
+    .executableTarget(
+      name: "gsconvert-conformance",
+      dependencies: [
+        "Inference", "ModelFormats", "ModelGraph", "Support",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .testTarget(
+      name: "InferenceTests", dependencies: ["Inference", "ModelFormats", "ModelGraph", "Support"],
       swiftSettings: hot),
     .testTarget(
       name: "ConversionTests",

@@ -1,7 +1,7 @@
 /// The one table of diagnostic codes. A code never changes its meaning once released.
 ///
 /// GS0xxx command line, GS1xxx configuration, GS2xxx model files, GS3xxx calibration data,
-/// GS4xxx planning and quantization, GS5xxx writing, GS9xxx our own bugs.
+/// GS4xxx planning and quantization, GS5xxx writing, GS6xxx running models, GS9xxx our own bugs.
 public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
   case flagInvalid = "GS0001"
   case flagMissing = "GS0002"
@@ -41,20 +41,26 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
   case cannotWrite = "GS5001"
   case outputFolderMissing = "GS5002"
 
+  case operatorUnsupported = "GS6001"
+  case inferenceInputInvalid = "GS6002"
+  case inferenceFailed = "GS6003"
+
   case internalError = "GS9001"
 
   /// The exit status of a run that fails with this code.
   public var exitStatus: ExitStatus {
     switch self {
     case .flagInvalid, .flagMissing, .flagConflict, .flagWithoutEffect: .usage
-    case .flagUnsupported, .capabilityNotBuilt, .modelUnsupported, .opsetUnsupported: .unsupported
+    case .flagUnsupported, .capabilityNotBuilt, .modelUnsupported, .opsetUnsupported,
+      .operatorUnsupported:
+      .unsupported
     case .inputMissing, .configUnreadable, .modelUnreadable: .noInput
     case .configSyntax, .keyOutsideSection, .unknownSection, .unknownKey, .duplicateKey,
       .missingKey, .badValue, .valueOutOfRange, .keyConflict, .keyWithoutEffect, .pathMissing,
       .patternMatchesNothing:
       .configuration
     case .modelMalformed, .modelFormatUnknown, .externalDataInvalid, .calibrationDataInvalid,
-      .nonFiniteWeight, .nothingQuantized:
+      .nonFiniteWeight, .nothingQuantized, .inferenceInputInvalid, .inferenceFailed:
       .badData
     case .cannotWrite, .outputFolderMissing, .reportFailed: .cannotWrite
     case .internalError: .internalError
@@ -96,6 +102,9 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
     case .reportFailed: "a report could not be made"
     case .cannotWrite: "an output cannot be written"
     case .outputFolderMissing: "the folder of an output does not exist"
+    case .operatorUnsupported: "the engine has no kernel for a node"
+    case .inferenceInputInvalid: "an input fed to a model is missing or does not fit"
+    case .inferenceFailed: "a node cannot work with the inputs it gets"
     case .internalError: "a bug in gsconvert; please report it"
     }
   }

@@ -63,3 +63,10 @@ void gs_widen_bfloat(const uint16_t *in, size_t count, float *out);
 void gs_store_int8(const int32_t *in, size_t count, int8_t *out);
 void gs_store_int16(const int32_t *in, size_t count, int16_t *out);
 void gs_pack_int4(const int8_t *in, size_t count, uint8_t *out);
+
+#include "elementwise.h"
+#include "layout.h"
+#include "movement.h"
+#include "recurrent.h"
+#include "reduction.h"
+#include "spatial.h"

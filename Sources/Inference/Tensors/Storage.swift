@@ -1,0 +1,120 @@
+import Glibc
+import Support
+import Synchronization
+
+/// Memory that holds a tensor's elements: a buffer of a pool, or bytes of a mapped file.
+///
+/// Written to only by the step that made it, or by one that holds it alone.
+final class Storage: @unchecked Sendable {
+  /// The first element, aligned to 64 bytes unless the memory is a file's.
+  let base: UnsafeMutableRawPointer
+  /// Bytes that may be used.
+  let capacity: Int
+  private let owner: Owner
+
+  private enum Owner {
+    case pool(BufferPool)
+    case file(Bytes)
+  }
+
+  fileprivate init(base: UnsafeMutableRawPointer, capacity: Int, pool: BufferPool) {
+    self.base = base
+    self.capacity = capacity
+    owner = .pool(pool)
+  }
+
+  /// Lends the pages of a mapped file, without a copy.
+  ///
+  /// - Precondition: the bytes are mapped, so that their address stays; there is at least one.
+  init(mapped bytes: Bytes) {
+    let address = bytes.withUnsafeBytes { $0.baseAddress }
+    guard bytes.isMapped, let address else { preconditionFailure("not the bytes of a file") }
+    base = UnsafeMutableRawPointer(mutating: address)
+    capacity = bytes.count
+    owner = .file(bytes)
+  }
+
+  /// Whether the memory may be written to at all.
+  var isWritable: Bool {
+    if case .pool = owner { true } else { false }
+  }
+
+  /// Gives a file's pages back to the system; they are read again when touched.
+  func releasePages() {
+    if case .file(let bytes) = owner { bytes.release() }
+  }
+
+  deinit {
+    if case .pool(let pool) = owner { pool.takeBack(base, capacity) }
+  }
+}
+
+/// Buffers that wait to be used again, so that steady runs allocate nothing.
+///
+/// A buffer that a whole run didn't use is given back to the system: memory follows the live set.
+final class BufferPool: Sendable {
+  private struct Spare {
+    let base: UnsafeMutableRawPointer
+    let capacity: Int
+    let round: Int
+  }
+  private struct State: @unchecked Sendable {
+    /// By capacity, ascending.
+    var spares: [Spare] = []
+    var round = 0
+  }
+  private let state = Mutex(State())
+
+  /// A buffer of at least `byteCount` bytes with undefined contents.
+  ///
+  /// - Complexity: O(spare buffers) at worst.
+  func storage(byteCount: Int) -> Storage {
+    let wanted = max(64, (byteCount + 63) & ~63)
+    let found: Spare? = state.withLock { state in
+      var low = 0
+      var high = state.spares.count
+      while low < high {
+        let middle = (low + high) / 2
+        if state.spares[middle].capacity < wanted { low = middle + 1 } else { high = middle }
+      }
+      guard low < state.spares.count, state.spares[low].capacity <= wanted + wanted / 4 + 4096
+      else { return nil }
+      return state.spares.remove(at: low)
+    }
+    if let found { return Storage(base: found.base, capacity: found.capacity, pool: self) }
+    return Storage(
+      base: .allocate(byteCount: wanted, alignment: 64), capacity: wanted, pool: self)
+  }
+
+  fileprivate func takeBack(_ base: UnsafeMutableRawPointer, _ capacity: Int) {
+    state.withLock { state in
+      var low = 0
+      var high = state.spares.count
+      while low < high {
+        let middle = (low + high) / 2
+        if state.spares[middle].capacity < capacity { low = middle + 1 } else { high = middle }
+      }
+      state.spares.insert(Spare(base: base, capacity: capacity, round: state.round), at: low)
+    }
+  }
+
+  /// Marks the end of a run: frees what neither this run nor the one before used.
+  func endRound() {
+    let idle = state.withLock { state in
+      let idle = state.spares.filter { $0.round < state.round - 1 }
+      state.spares.removeAll { $0.round < state.round - 1 }
+      state.round += 1
+      return idle.map { Spent(base: $0.base) }
+    }
+    for spent in idle { spent.base.deallocate() }
+  }
+
+  private struct Spent: @unchecked Sendable { let base: UnsafeMutableRawPointer }
+
+  deinit {
+    state.withLock { state in
+      for spare in state.spares { spare.base.deallocate() }
+      state.spares = []
+    }
+  }
+}
