@@ -18,14 +18,22 @@ extension Families {
           guard let size = try call.integers(0)?.first, (0..<1 << 31).contains(size) else {
             throw KernelProblem("a window needs a size below 2^31")
           }
-          let period = Double(max(1, isPeriodic ? size : size - 1))
-          let values = (0..<size).map { index in
-            let angle = 2 * Double.pi * Double(index) / period
-            return terms[0] - terms[1] * cos(angle) + terms[2] * cos(2 * angle)
+          let values = (0..<size).map {
+            value(terms, at: $0, period: isPeriodic ? size : size - 1, isExact: type == .float64)
           }
           return [try call.context.allocate(type, [size], doubles: values)]
         }
       })
+  }
+
+  /// A window of one element is 1. All but doubles are made from float32.
+  private static func value(
+    _ terms: [Double], at index: Int, period: Int, isExact: Bool
+  ) -> Double {
+    guard period > 0 else { return 1 }
+    let angle = 2 * Double.pi * Double(index) / Double(period)
+    let value = terms[0] - terms[1] * cos(angle) + terms[2] * cos(2 * angle)
+    return isExact ? value : Double(Float(value))
   }
 
   /// Triangles on the mel scale, mel(f) = 2595 log10(1 + f / 700), over the bins of a spectrum.
