@@ -1,0 +1,155 @@
+import COneDNN
+
+/// A convolution or transposed convolution with its primitive for one shape of input.
+final class PreparedConvolution: @unchecked Sendable {
+  let primitive: Primitive
+  private let source: dnnl_memory_desc_t
+  private let target: dnnl_memory_desc_t
+  private let bias: dnnl_memory_desc_t?
+  private let perChannel: dnnl_memory_desc_t
+  /// Followers that the primitive does itself; the rest are done afterwards.
+  private let fused: [Follower]
+  private let rest: [Follower]
+
+  /// Chooses a kernel.
+  ///
+  /// - Parameter weights: the shape as oneDNN counts it: [groups,] outputs, inputs, window.
+  init(
+    input: [Int], weights: [Int], output: [Int], hasBias: Bool, window: Window,
+    followers: [Follower], isTransposed: Bool
+  ) throws {
+    source = try .channelsLast(input)
+    target = try .channelsLast(output)
+    bias = hasBias ? try .rowMajor([output[1]]) : nil
+    perChannel = try .channelsLast(
+      [1, output[1]] + [Int](repeating: 1, count: output.count - 2))
+    let chain = try followers.map { [perChannel, target] follower throws -> PostOperation in
+      switch follower {
+      case .relu: .relu
+      case .clip(let low, let high): .clip(low: low, high: high)
+      case .add: .add(target)
+      case .scale: .multiply(perChannel)
+      case .shift: .add(perChannel)
+      }
+    }
+    let make = { [source, target, bias] (chain: [PostOperation]) throws -> Primitive in
+      try Self.primitive(
+        source, try .any(weights), bias, target, window, chain, isTransposed: isTransposed)
+    }
+    if !followers.isEmpty, let joined = try? make(chain), !joined.isSlow {
+      primitive = joined
+      fused = followers
+      rest = []
+    } else {
+      primitive = try make([])
+      fused = []
+      rest = followers
+    }
+  }
+
+  private static func primitive(
+    _ source: dnnl_memory_desc_t, _ weights: dnnl_memory_desc_t, _ bias: dnnl_memory_desc_t?,
+    _ target: dnnl_memory_desc_t, _ window: Window, _ chain: [PostOperation], isTransposed: Bool
+  ) throws -> Primitive {
+    var source = source
+    var weights = weights
+    var target = target
+    let strides = window.strides.map { Int64($0) }
+    let dilations = window.dilations.map { Int64($0 - 1) }
+    let begin = window.begin.map { Int64($0) }
+    let end = window.end.map { Int64($0) }
+    var bias = bias ?? dnnl_memory_desc_t()
+    if isTransposed {
+      var operation = dnnl_deconvolution_desc_t()
+      try OneDNN.check(
+        dnnl_dilated_deconvolution_forward_desc_init(
+          &operation, dnnl_forward_inference, dnnl_deconvolution_direct, &source, &weights, &bias,
+          &target, strides, dilations, begin, end), "a transposed convolution")
+      return try Primitive(operation: &operation, followers: chain)
+    }
+    var operation = dnnl_convolution_desc_t()
+    try OneDNN.check(
+      dnnl_dilated_convolution_forward_desc_init(
+        &operation, dnnl_forward_inference, dnnl_convolution_direct, &source, &weights, &bias,
+        &target, strides, dilations, begin, end), "a convolution")
+    return try Primitive(operation: &operation, followers: chain)
+  }
+
+  /// Weights that aren't constant, in the primitive's order.
+  func pack(
+    _ weights: Tensor, as plain: dnnl_memory_desc_t, _ context: RunContext
+  ) throws -> Storage {
+    let storage = context.allocate(.uint8, [primitive.weights.byteCount]).storage
+    try Primitive.reorder(plain, weights.storage.base, to: primitive.weights, storage.base)
+    return storage
+  }
+
+  /// Computes the result; `input` and `result` have channels last.
+  func run(
+    _ input: Tensor, _ weights: Storage, _ biasTensor: Tensor?, into result: Tensor,
+    _ call: KernelCall
+  ) throws {
+    var arguments: [Primitive.Argument] = [
+      (Int32(DNNL_ARG_SRC), source, input.storage.base),
+      (Int32(DNNL_ARG_WEIGHTS), primitive.weights, weights.base),
+      (Int32(DNNL_ARG_DST), target, result.storage.base),
+    ]
+    if let bias, let biasTensor {
+      arguments.append((Int32(DNNL_ARG_BIAS), bias, biasTensor.storage.base))
+    }
+    for (index, follower) in fused.enumerated() {
+      switch follower {
+      case .relu, .clip: continue
+      case .add(let input):
+        let operand = try Self.operand(input, like: result, call)
+        arguments.append((PostOperation.operandPart(at: index), target, operand.storage.base))
+      case .scale(let input), .shift(let input):
+        let operand = try call.tensor(input, .float32)
+        arguments.append((PostOperation.operandPart(at: index), perChannel, operand.storage.base))
+      }
+    }
+    try primitive.execute(arguments, call.context)
+    _ = try Self.apply(rest, to: result, call)
+  }
+
+  /// An operand that has to be of the result's shape, with channels last.
+  private static func operand(
+    _ input: Int, like result: Tensor, _ call: KernelCall
+  ) throws -> Tensor {
+    let tensor = try call.tensor(input, .float32)
+    guard tensor.shape == result.shape else {
+      throw KernelProblem("a sum of \(result.description) and \(tensor.description) was fused")
+    }
+    return tensor.converted(to: .channelsLast, call.context)
+  }
+
+  /// Does what the primitive couldn't: followers one after the other, in place.
+  static func apply(
+    _ followers: [Follower], to result: Tensor, _ call: KernelCall
+  ) throws -> Tensor {
+    let out = result.mutableElements(Float.self)
+    let channels = result.shape[1]
+    for follower in followers {
+      switch follower {
+      case .relu: for index in 0..<out.count { out[index] = max(out[index], 0) }
+      case .clip(let low, let high):
+        for index in 0..<out.count { out[index] = min(max(out[index], low), high) }
+      case .add(let input):
+        let operand = try operand(input, like: result, call).elements(Float.self)
+        for index in 0..<out.count { out[index] += operand[index] }
+      case .scale(let input):
+        let factors = try call.tensor(input, .float32).elements(Float.self)
+        for index in 0..<out.count { out[index] *= factors[index % channels] }
+      case .shift(let input):
+        let terms = try call.tensor(input, .float32).elements(Float.self)
+        for index in 0..<out.count { out[index] += terms[index % channels] }
+      }
+    }
+    return result
+  }
+}
+
+extension Primitive {
+  /// Whether oneDNN fell back to a loop without vector instructions.
+  var isSlow: Bool { implementation.hasPrefix("ref") || implementation.contains("ref:") }
+}
