@@ -30,7 +30,8 @@ struct Conformance: ParsableCommand {
       if all || result.kind != .passed { print("\(result.kind.rawValue) \(name): \(result.text)") }
     }
     let passed = counts[.passed] ?? 0
-    print("\(passed) passed, \(counts[.failed] ?? 0) failed, \(counts[.lacking] ?? 0) not supported")
+    print(
+      "\(passed) passed, \(counts[.failed] ?? 0) failed, \(counts[.lacking] ?? 0) not supported")
     if (counts[.failed] ?? 0) > 0 || passed < atLeast { throw ExitCode.failure }
   }
 }

@@ -30,7 +30,8 @@ struct OperatorHarness {
     for index in constantInputs { constants[index] = inputs[index]?.tensor }
     let settings = NodeSettings(
       node: node, version: version, constants: constants, inputCount: inputs.count, followers: [],
-      nested: { _ in throw KernelProblem("the harness has no nested graphs") })
+      nested: { _ in throw KernelProblem("the harness has no nested graphs") },
+      versionOf: { _ in version })
     let body = try definition.prepare(settings)
     let context = RunContext(pool: BufferPool(), workers: WorkerPool(threads: 1))
     var given = inputs

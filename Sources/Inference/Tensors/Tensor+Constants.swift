@@ -14,11 +14,15 @@ extension Tensor {
     else { throw KernelProblem("\(data.elementType.name) has no representation in memory") }
     switch data.storage {
     case .strings(let strings):
-      guard strings.count == count else { throw KernelProblem("\(strings.count) strings for \(count) places") }
+      guard strings.count == count else {
+        throw KernelProblem("\(strings.count) strings for \(count) places")
+      }
       let storage = pool.storage(byteCount: count * 8)
       self.init(.string, data.dimensions, storage: storage)
       let numbers = mutableElements(UInt64.self)
-      for (index, string) in strings.enumerated() { numbers[index] = StringTable.number(of: string) }
+      for (index, string) in strings.enumerated() {
+        numbers[index] = StringTable.number(of: string)
+      }
     case .packed(let bytes):
       guard bytes.count >= data.elementType.byteCount(of: count) ?? .max else {
         throw KernelProblem("a constant has \(bytes.count) bytes, too few for its shape")

@@ -66,7 +66,8 @@ extension ElementType {
     case .uint16: try visitor.visit(UInt16.self)
     case .uint32: try visitor.visit(UInt32.self)
     case .uint64: try visitor.visit(UInt64.self)
-    default: throw KernelProblem(lacking: "\(name) is not a number type this operator computes with")
+    default:
+      throw KernelProblem(lacking: "\(name) is not a number type this operator computes with")
     }
   }
 

@@ -33,7 +33,9 @@ struct WindowSettings: Sendable {
     case "VALID": padding = .valid
     default: throw KernelProblem("auto_pad '\(automatic)' does not exist")
     }
-    for (name, values) in [("strides", strides), ("dilations", dilations), ("kernel_shape", kernelShape)] {
+    for (name, values) in [
+      ("strides", strides), ("dilations", dilations), ("kernel_shape", kernelShape),
+    ] {
       guard values?.allSatisfy({ $0 > 0 && $0 < 1 << 31 }) ?? true else {
         throw KernelProblem("\(name) holds a number that isn't positive")
       }
@@ -69,7 +71,11 @@ struct WindowSettings: Sendable {
         let outputs = (input[axis] + strides[axis] - 1) / strides[axis]
         let reach = (kernel[axis] - 1) * dilations[axis] + 1
         let total = max(0, (outputs - 1) * strides[axis] + reach - input[axis])
-        if case .sameUpper? = padding { begin[axis] = total / 2 } else { begin[axis] = total - total / 2 }
+        if case .sameUpper? = padding {
+          begin[axis] = total / 2
+        } else {
+          begin[axis] = total - total / 2
+        }
         end[axis] = total - begin[axis]
       }
     }

@@ -53,20 +53,23 @@ struct ConvolutionKernel: Sendable {
   private func outputShape(_ input: Tensor, _ weights: Tensor, _ bias: Tensor?) throws -> [Int] {
     guard (3...5).contains(input.rank), weights.rank == input.rank else {
       throw KernelProblem(
-        "an input \(input.description) and weights \(weights.description) are not a convolution over 1 to 3 axes")
+        "an input \(input.description) and weights \(weights.description) are not a convolution over 1 to 3 axes"
+      )
     }
     let channels = weights.shape[0]
     guard group > 0, channels % group == 0, group <= input.shape[1],
       weights.shape[1] * group == input.shape[1]
     else {
       throw KernelProblem(
-        "\(group) groups of weights \(weights.description) do not fit an input \(input.description)")
+        "\(group) groups of weights \(weights.description) do not fit an input \(input.description)"
+      )
     }
     guard bias.map({ $0.shape == [channels] && $0.elementType == .float32 }) ?? true else {
       throw KernelProblem("the bias does not have one float32 for each of \(channels) channels")
     }
     if let wanted = window.kernelShape, wanted != Array(weights.shape[2...]) {
-      throw KernelProblem("kernel_shape \(wanted) is not that of the weights \(weights.description)")
+      throw KernelProblem(
+        "kernel_shape \(wanted) is not that of the weights \(weights.description)")
     }
     let spatial = Array(input.shape[2...])
     let resolved = try window.resolved(kernel: Array(weights.shape[2...]), input: spatial)

@@ -108,6 +108,7 @@ final class PreparedConvolution: @unchecked Sendable {
         arguments.append((PostOperation.operandPart(at: index), perChannel, operand.storage.base))
       }
     }
+    for case .add(let input) in rest { _ = try Self.operand(input, like: result, call) }
     try primitive.execute(arguments, call.context)
     _ = try Self.apply(rest, to: result, call)
   }
@@ -117,9 +118,7 @@ final class PreparedConvolution: @unchecked Sendable {
     _ input: Int, like result: Tensor, _ call: KernelCall
   ) throws -> Tensor {
     let tensor = try call.tensor(input, .float32)
-    guard tensor.shape == result.shape else {
-      throw KernelProblem("a sum of \(result.description) and \(tensor.description) was fused")
-    }
+    guard tensor.shape == result.shape else { throw FollowerMismatch() }
     return tensor.converted(to: .channelsLast, call.context)
   }
 

@@ -36,7 +36,8 @@ struct TransposedConvolutionKernel: Sendable {
       weights.shape[0] == input.shape[1], weights.shape[0] % group == 0
     else {
       throw KernelProblem(
-        "an input \(input.description) and weights \(weights.description) in \(group) groups are not a transposed convolution")
+        "an input \(input.description) and weights \(weights.description) in \(group) groups are not a transposed convolution"
+      )
     }
     let channels = weights.shape[1] * group
     guard bias.map({ $0.shape == [channels] && $0.elementType == .float32 }) ?? true else {

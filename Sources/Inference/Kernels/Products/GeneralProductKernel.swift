@@ -66,7 +66,9 @@ struct GeneralProductKernel: Sendable {
   private func check(_ term: Tensor, _ result: Tensor) throws {
     guard term.elementType == result.elementType,
       try broadcastShape(term.shape, result.shape) == result.shape
-    else { throw KernelProblem("C \(term.description) does not broadcast to \(result.description)") }
+    else {
+      throw KernelProblem("C \(term.description) does not broadcast to \(result.description)")
+    }
   }
 
   /// Applies alpha, and adds beta times C.

@@ -125,7 +125,8 @@ struct ProductShapes: Sendable {
     columns = right.count == 1 ? 1 : right[right.count - 1]
     let rightInner = right.count == 1 ? right[0] : right[right.count - 2]
     guard inner == rightInner else {
-      throw KernelProblem("shapes \(left) and \(right) cannot be multiplied: \(inner) is not \(rightInner)")
+      throw KernelProblem(
+        "shapes \(left) and \(right) cannot be multiplied: \(inner) is not \(rightInner)")
     }
     leftBatch = Array(left.dropLast(2))
     rightBatch = Array(right.dropLast(2))

@@ -46,6 +46,7 @@ final class PreparedProduct: @unchecked Sendable {
   private let left: dnnl_memory_desc_t
   private let target: dnnl_memory_desc_t
   private let bias: dnnl_memory_desc_t?
+  private let perColumn: dnnl_memory_desc_t
   private let followers: [Follower]
 
   /// Chooses a kernel.
@@ -56,7 +57,9 @@ final class PreparedProduct: @unchecked Sendable {
     self.followers = followers
     left = try geometry.left()
     target = try geometry.result()
-    bias = hasBias ? try .rowMajor(geometry.batch > 0 ? [1, 1, geometry.columns] : [1, geometry.columns]) : nil
+    perColumn = try .rowMajor(
+      geometry.batch > 0 ? [1, 1, geometry.columns] : [1, geometry.columns])
+    bias = hasBias ? perColumn : nil
     var left = left
     var right = try isPacked ? geometry.anyRight() : geometry.right()
     var target = target
@@ -64,12 +67,13 @@ final class PreparedProduct: @unchecked Sendable {
     var operation = dnnl_matmul_desc_t()
     try OneDNN.check(
       dnnl_matmul_desc_init(&operation, &left, &right, &bias, &target), "a matrix product")
-    let chain = try followers.map { follower throws -> PostOperation in
+    let chain = try followers.map { [perColumn] follower throws -> PostOperation in
       switch follower {
       case .relu: .relu
       case .clip(let low, let high): .clip(low: low, high: high)
       case .add: .add(target)
-      case .scale, .shift: throw KernelProblem("a product has no channels to scale")
+      case .shift: .add(perColumn)
+      case .scale: throw KernelProblem("a product has no channels to scale")
       }
     }
     primitive = try Primitive(operation: &operation, followers: chain)
@@ -99,11 +103,13 @@ final class PreparedProduct: @unchecked Sendable {
       arguments.append((Int32(DNNL_ARG_BIAS), bias, biasTensor.storage.base))
     }
     for (index, follower) in followers.enumerated() {
+      if case .shift(let input) = follower {
+        let terms = try call.tensor(input, .float32)
+        arguments.append((PostOperation.operandPart(at: index), perColumn, terms.storage.base))
+      }
       guard case .add(let input) = follower else { continue }
       let operand = try call.tensor(input, .float32)
-      guard operand.shape == result.shape else {
-        throw KernelProblem("a sum of \(result.description) and \(operand.description) was fused")
-      }
+      guard operand.shape == result.shape else { throw FollowerMismatch() }
       arguments.append((PostOperation.operandPart(at: index), target, operand.storage.base))
     }
     try primitive.execute(arguments, call.context)
