@@ -13,6 +13,7 @@ struct OperatorHarness {
   var outputCount = 1
   /// Indices of inputs the node also knows when it is prepared, as constants are known.
   var constantInputs: Set<Int> = []
+  var followers: [Follower] = []
 
   /// The operator's results for `inputs`; nil stands for an input that is left out.
   func run(_ inputs: [Tensor?]) throws -> [Tensor] {
@@ -29,7 +30,8 @@ struct OperatorHarness {
     var constants: [Int: Tensor] = [:]
     for index in constantInputs { constants[index] = inputs[index]?.tensor }
     let settings = NodeSettings(
-      node: node, version: version, constants: constants, inputCount: inputs.count, followers: [],
+      node: node, version: version, constants: constants, inputCount: inputs.count,
+      followers: followers,
       nested: { _ in throw KernelProblem("the harness has no nested graphs") },
       versionOf: { _ in version })
     let body = try definition.prepare(settings)

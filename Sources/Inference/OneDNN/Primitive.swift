@@ -114,6 +114,10 @@ enum PostOperation {
   case relu
   case clip(low: Float, high: Float)
   case add(dnnl_memory_desc_t)
+  /// Adds what the result's memory held before.
+  case sum
+  /// Leaves the result as it is.
+  case nothing
   case multiply(dnnl_memory_desc_t)
 
   fileprivate func append(to chain: OpaquePointer?) throws {
@@ -123,6 +127,8 @@ enum PostOperation {
     case .clip(let low, let high):
       status = dnnl_post_ops_append_eltwise(chain, 1, dnnl_eltwise_clip, low, high)
     case .add(var operand): status = dnnl_post_ops_append_binary(chain, dnnl_binary_add, &operand)
+    case .nothing: status = dnnl_post_ops_append_eltwise(chain, 1, dnnl_eltwise_linear, 1, 0)
+    case .sum: status = dnnl_post_ops_append_sum(chain, 1)
     case .multiply(var operand):
       status = dnnl_post_ops_append_binary(chain, dnnl_binary_mul, &operand)
     }

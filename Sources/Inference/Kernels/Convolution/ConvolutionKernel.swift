@@ -33,7 +33,6 @@ struct ConvolutionKernel: Sendable {
       return try withoutInput(output, bias, call)
     }
     let source = input.converted(to: .channelsLast, call.context)
-    let result = call.context.allocate(.float32, output, layout: .channelsLast)
     let prepared = try cache.value(for: input.shape + (packed == nil ? weights.shape : [])) {
       try PreparedConvolution(
         input: input.shape, weights: Self.groupedShape(weights.shape, group: group),
@@ -46,8 +45,7 @@ struct ConvolutionKernel: Sendable {
       try packed?.storage(as: prepared.primitive.weights)
       ?? prepared.pack(
         weights, as: .rowMajor(Self.groupedShape(weights.shape, group: group)), call.context)
-    try prepared.run(source, storage, bias, into: result, call)
-    return result
+    return try prepared.run(source, storage, bias, output: output, call)
   }
 
   private func outputShape(_ input: Tensor, _ weights: Tensor, _ bias: Tensor?) throws -> [Int] {

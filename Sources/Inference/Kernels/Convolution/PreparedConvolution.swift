@@ -10,6 +10,8 @@ final class PreparedConvolution: @unchecked Sendable {
   /// Followers that the primitive does itself; the rest are done afterwards.
   private let fused: [Follower]
   private let rest: [Follower]
+  /// Post-operations without effect before the followers'.
+  private let placeholders: Int
 
   /// Chooses a kernel.
   ///
@@ -21,22 +23,36 @@ final class PreparedConvolution: @unchecked Sendable {
     source = try .channelsLast(input)
     target = try .channelsLast(output)
     bias = hasBias ? try .rowMajor([output[1]]) : nil
-    perChannel = try .channelsLast(
+    perChannel = try .rowMajor(
       [1, output[1]] + [Int](repeating: 1, count: output.count - 2))
-    let chain = try followers.map { [perChannel, target] follower throws -> PostOperation in
-      switch follower {
-      case .relu: .relu
-      case .clip(let low, let high): .clip(low: low, high: high)
-      case .add: .add(target)
-      case .scale: .multiply(perChannel)
-      case .shift: .add(perChannel)
-      }
-    }
+    // A sum that comes first is done before the bias is added; behind anything else it isn't.
+    let startsWithSum = if case .add? = followers.first { hasBias } else { false }
+    placeholders = startsWithSum ? 1 : 0
+    let chain =
+      [PostOperation](repeating: .nothing, count: placeholders)
+      + (try followers.map { [perChannel] follower throws -> PostOperation in
+        switch follower {
+        case .relu: .relu
+        case .clip(let low, let high): .clip(low: low, high: high)
+        case .add: .sum
+        case .scale: .multiply(perChannel)
+        case .shift: .add(perChannel)
+        }
+      })
     let make = { [source, target, bias] (chain: [PostOperation]) throws -> Primitive in
       try Self.primitive(
         source, try .any(weights), bias, target, window, chain, isTransposed: isTransposed)
     }
-    if !followers.isEmpty, let joined = try? make(chain), !joined.isSlow {
+    // In three dimensions oneDNN 2.6 reads the wrong operand for each channel.
+    let canFuse =
+      output.count <= 4
+      || followers.allSatisfy { follower in
+        switch follower {
+        case .scale, .shift: false
+        default: true
+        }
+      }
+    if !followers.isEmpty, canFuse, let joined = try? make(chain), !joined.isSlow {
       primitive = joined
       fused = followers
       rest = []
@@ -84,11 +100,13 @@ final class PreparedConvolution: @unchecked Sendable {
     return storage
   }
 
-  /// Computes the result; `input` and `result` have channels last.
+  /// Computes the result from an input with channels last.
+  ///
+  /// - Throws: `FollowerMismatch` where a term to add has another shape than the result.
   func run(
-    _ input: Tensor, _ weights: Storage, _ biasTensor: Tensor?, into result: Tensor,
-    _ call: KernelCall
-  ) throws {
+    _ input: Tensor, _ weights: Storage, _ biasTensor: Tensor?, output: [Int], _ call: KernelCall
+  ) throws -> Tensor {
+    let result = try memory(output, call)
     var arguments: [Primitive.Argument] = [
       (Int32(DNNL_ARG_SRC), source, input.storage.base),
       (Int32(DNNL_ARG_WEIGHTS), primitive.weights, weights.base),
@@ -99,26 +117,43 @@ final class PreparedConvolution: @unchecked Sendable {
     }
     for (index, follower) in fused.enumerated() {
       switch follower {
-      case .relu, .clip: continue
-      case .add(let input):
-        let operand = try Self.operand(input, like: result, call)
-        arguments.append((PostOperation.operandPart(at: index), target, operand.storage.base))
+      case .relu, .clip, .add: continue
       case .scale(let input), .shift(let input):
         let operand = try call.tensor(input, .float32)
-        arguments.append((PostOperation.operandPart(at: index), perChannel, operand.storage.base))
+        let part = PostOperation.operandPart(at: index + placeholders)
+        arguments.append((part, perChannel, operand.storage.base))
       }
     }
-    for case .add(let input) in rest { _ = try Self.operand(input, like: result, call) }
     try primitive.execute(arguments, call.context)
-    _ = try Self.apply(rest, to: result, call)
+    return try Self.apply(rest, to: result, call)
+  }
+
+  /// Memory for the result. Where the primitive adds a term, the term is there already: in the
+  /// term's own memory if nothing else needs it, else copied.
+  private func memory(_ output: [Int], _ call: KernelCall) throws -> Tensor {
+    let fresh = { call.context.allocate(.float32, output, layout: .channelsLast) }
+    for case .add(let input) in rest { _ = try Self.operand(input, shape: output, call) }
+    for case .add(let input) in fused {
+      guard try call.tensor(input, .float32).shape == output else { throw FollowerMismatch() }
+      if let own = call.takeForWriting(input, .float32),
+        own.layout == .channelsLast || Layout.coincide(for: output)
+      {
+        return own.relabelled(.channelsLast)
+      }
+      let term = try Self.operand(input, shape: output, call)
+      let result = fresh()
+      result.storage.base.copyMemory(from: term.storage.base, byteCount: result.byteCount)
+      return result
+    }
+    return fresh()
   }
 
   /// An operand that has to be of the result's shape, with channels last.
   private static func operand(
-    _ input: Int, like result: Tensor, _ call: KernelCall
+    _ input: Int, shape: [Int], _ call: KernelCall
   ) throws -> Tensor {
     let tensor = try call.tensor(input, .float32)
-    guard tensor.shape == result.shape else { throw FollowerMismatch() }
+    guard tensor.shape == shape else { throw FollowerMismatch() }
     return tensor.converted(to: .channelsLast, call.context)
   }
 
@@ -134,7 +169,7 @@ final class PreparedConvolution: @unchecked Sendable {
       case .clip(let low, let high):
         for index in 0..<out.count { out[index] = min(max(out[index], low), high) }
       case .add(let input):
-        let operand = try operand(input, like: result, call).elements(Float.self)
+        let operand = try operand(input, shape: result.shape, call).elements(Float.self)
         for index in 0..<out.count { out[index] += operand[index] }
       case .scale(let input):
         let factors = try call.tensor(input, .float32).elements(Float.self)

@@ -48,8 +48,8 @@ struct TransposedConvolutionKernel: Sendable {
     guard TensorData.elementCount(of: output).map({ $0 < 1 << 40 }) ?? false else {
       throw KernelProblem("the output would be \(output)")
     }
-    let result = call.context.allocate(.float32, output, layout: .channelsLast)
     guard !output.contains(0), input.count > 0, weights.count > 0 else {
+      let result = call.context.allocate(.float32, output, layout: .channelsLast)
       let out = result.mutableElements(Float.self)
       let values = bias?.elements(Float.self)
       for index in 0..<result.count { out[index] = values?[index % channels] ?? 0 }
@@ -65,8 +65,7 @@ struct TransposedConvolutionKernel: Sendable {
     let storage =
       try packed?.storage(as: prepared.primitive.weights)
       ?? prepared.pack(weights, as: Self.description(weights.shape, group: group), call.context)
-    try prepared.run(source, storage, bias, into: result, call)
-    return result
+    return try prepared.run(source, storage, bias, output: output, call)
   }
 
   /// The window with its padding, and the spatial extents of the result.
