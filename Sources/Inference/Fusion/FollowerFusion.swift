@@ -62,7 +62,7 @@ struct FollowerFusion {
         guard let term = perChannel(tensor, chain.kind) else { return nil }
         return .shift(define(term))
       }
-      return chain.hasSum ? nil : .sum(other)
+      return chain.kind.isConvolution && !chain.hasSum ? .sum(other) : nil
     case "Mul":
       guard chain.kind.isConvolution, draft.inputs.count == 2,
         let other = draft.inputs[0] === output ? draft.inputs[1] : draft.inputs[0],

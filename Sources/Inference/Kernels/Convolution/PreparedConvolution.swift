@@ -106,7 +106,10 @@ final class PreparedConvolution: @unchecked Sendable {
   func run(
     _ input: Tensor, _ weights: Storage, _ biasTensor: Tensor?, output: [Int], _ call: KernelCall
   ) throws -> Tensor {
-    let result = try memory(output, call)
+    for case .add(let input) in rest {
+      _ = try ResultMemory.operand(input, shape: output, layout: .channelsLast, call)
+    }
+    let result = try ResultMemory.allocate(output, layout: .channelsLast, for: fused, call)
     var arguments: [Primitive.Argument] = [
       (Int32(DNNL_ARG_SRC), source, input.storage.base),
       (Int32(DNNL_ARG_WEIGHTS), primitive.weights, weights.base),
@@ -128,35 +131,6 @@ final class PreparedConvolution: @unchecked Sendable {
     return try Self.apply(rest, to: result, call)
   }
 
-  /// Memory for the result. Where the primitive adds a term, the term is there already: in the
-  /// term's own memory if nothing else needs it, else copied.
-  private func memory(_ output: [Int], _ call: KernelCall) throws -> Tensor {
-    let fresh = { call.context.allocate(.float32, output, layout: .channelsLast) }
-    for case .add(let input) in rest { _ = try Self.operand(input, shape: output, call) }
-    for case .add(let input) in fused {
-      guard try call.tensor(input, .float32).shape == output else { throw FollowerMismatch() }
-      if let own = call.takeForWriting(input, .float32),
-        own.layout == .channelsLast || Layout.coincide(for: output)
-      {
-        return own.relabelled(.channelsLast)
-      }
-      let term = try Self.operand(input, shape: output, call)
-      let result = fresh()
-      result.storage.base.copyMemory(from: term.storage.base, byteCount: result.byteCount)
-      return result
-    }
-    return fresh()
-  }
-
-  /// An operand that has to be of the result's shape, with channels last.
-  private static func operand(
-    _ input: Int, shape: [Int], _ call: KernelCall
-  ) throws -> Tensor {
-    let tensor = try call.tensor(input, .float32)
-    guard tensor.shape == shape else { throw FollowerMismatch() }
-    return tensor.converted(to: .channelsLast, call.context)
-  }
-
   /// Does what the primitive couldn't: followers one after the other, in place.
   static func apply(
     _ followers: [Follower], to result: Tensor, _ call: KernelCall
@@ -169,7 +143,9 @@ final class PreparedConvolution: @unchecked Sendable {
       case .clip(let low, let high):
         for index in 0..<out.count { out[index] = min(max(out[index], low), high) }
       case .add(let input):
-        let operand = try operand(input, shape: result.shape, call).elements(Float.self)
+        let operand = try ResultMemory.operand(
+          input, shape: result.shape, layout: result.layout, call
+        ).elements(Float.self)
         for index in 0..<out.count { out[index] += operand[index] }
       case .scale(let input):
         let factors = try call.tensor(input, .float32).elements(Float.self)

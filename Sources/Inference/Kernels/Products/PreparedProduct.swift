@@ -3,7 +3,7 @@ import COneDNN
 /// A matrix product of float32, one or a batch of equal ones, with its primitive for one shape.
 ///
 /// result [batch,] [rows, columns] = left [rows, inner] x right [inner, columns], then a term for
-/// each column, then the followers.
+/// each column, then the followers (of which oneDNN can't add a residual with a rounding of its own).
 final class PreparedProduct: @unchecked Sendable {
   /// Extents and strides (in elements) of a product's operands.
   struct Geometry: Hashable, Sendable {
@@ -71,9 +71,8 @@ final class PreparedProduct: @unchecked Sendable {
       switch follower {
       case .relu: .relu
       case .clip(let low, let high): .clip(low: low, high: high)
-      case .add: .add(target)
       case .shift: .add(perColumn)
-      case .scale: throw KernelProblem("a product has no channels to scale")
+      case .add, .scale: throw KernelProblem("a product cannot be followed by this")
       }
     }
     primitive = try Primitive(operation: &operation, followers: chain)
@@ -102,15 +101,10 @@ final class PreparedProduct: @unchecked Sendable {
     if let bias, let biasTensor {
       arguments.append((Int32(DNNL_ARG_BIAS), bias, biasTensor.storage.base))
     }
-    for (index, follower) in followers.enumerated() {
-      if case .shift(let input) = follower {
-        let terms = try call.tensor(input, .float32)
-        arguments.append((PostOperation.operandPart(at: index), perColumn, terms.storage.base))
-      }
-      guard case .add(let input) = follower else { continue }
-      let operand = try call.tensor(input, .float32)
-      guard operand.shape == result.shape else { throw FollowerMismatch() }
-      arguments.append((PostOperation.operandPart(at: index), target, operand.storage.base))
+    for case (let index, .shift(let input)) in followers.enumerated() {
+      let terms = try call.tensor(input, .float32)
+      let part = PostOperation.operandPart(at: index)
+      arguments.append((part, perColumn, terms.storage.base))
     }
     try primitive.execute(arguments, call.context)
   }
