@@ -179,3 +179,32 @@ private func separately(
   ])
   #expect(result[0].shape == [0, 3, 4, 4])
 }
+
+@Test(arguments: [1, 2]) func pieceByPieceIsTheSameForAnyNumberOfWorkers(stride: Int) throws {
+  var generator = SeededGenerator(seed: 5)
+  let reference = ConvolutionReference(
+    input: [1, 16, 48 * stride, 50 * stride], weights: [32, 16, 3, 3], group: 1,
+    strides: [stride, stride], dilations: [2, 1], begin: [3, 1], end: [0, 2])
+  let values = generator.floats(reference.input.reduce(1, *))
+  let kernel = generator.floats(reference.weights.reduce(1, *))
+  let whole = ConvolutionPiece(
+    input: reference.input, output: [1, 32] + reference.outputExtents,
+    window: Window(
+      kernel: [3, 3], strides: [stride, stride], dilations: [2, 1], begin: [3, 1], end: [0, 2]))
+  #expect(ConvolutionPiece.split(whole, weights: kernel.count * 4).count > 1)
+  var harness = OperatorHarness(
+    name: "Conv",
+    attributes: [
+      Attribute("strides", .ints([Int64(stride), Int64(stride)])),
+      Attribute("dilations", .ints([2, 1])), Attribute("pads", .ints([3, 1, 0, 2])),
+    ], constantInputs: [1])
+  // Four times the outputs, so that there are several pieces.
+  let many = kernel + kernel + kernel + kernel
+  let inputs = [Tensor(reference.input, values), Tensor([128, 16, 3, 3], many)]
+  let single = try harness.run(inputs)[0].array(Float.self)
+  harness.threads = 3
+  #expect(try harness.run(inputs)[0].array(Float.self) == single)
+  let expected = reference.result(values, kernel, bias: nil)
+  let worst = zip(single, expected).map { abs($0 - $1) }.max() ?? .infinity
+  #expect(worst < 1e-4)
+}

@@ -14,6 +14,7 @@ struct OperatorHarness {
   /// Indices of inputs the node also knows when it is prepared, as constants are known.
   var constantInputs: Set<Int> = []
   var followers: [Follower] = []
+  var threads = 1
 
   /// The operator's results for `inputs`; nil stands for an input that is left out.
   func run(_ inputs: [Tensor?]) throws -> [Tensor] {
@@ -35,7 +36,7 @@ struct OperatorHarness {
       nested: { _ in throw KernelProblem("the harness has no nested graphs") },
       versionOf: { _ in version })
     let body = try definition.prepare(settings)
-    let context = RunContext(pool: BufferPool(), workers: WorkerPool(threads: 1))
+    let context = RunContext(pool: BufferPool(), workers: WorkerPool(threads: threads))
     var given = inputs
     if definition.layouts == .rowMajor {
       given = inputs.map { value in

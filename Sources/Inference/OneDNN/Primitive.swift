@@ -51,17 +51,14 @@ final class Primitive: @unchecked Sendable {
 
   deinit { dnnl_primitive_destroy(primitive) }
 
-  /// Runs it.
-  func execute(_ arguments: [Argument], _ context: RunContext) throws {
+  /// Runs it, with scratch memory from the pool.
+  func execute(_ arguments: [Argument], _ pool: BufferPool) throws {
     OneDNN.useOneThread()
     var all = arguments
     let scratchBytes = scratch.byteCount
-    if scratchBytes > 0 {
-      let memory = context.scratch(UInt8.self, scratchBytes)
-      if let base = memory.baseAddress {
-        all.append((Int32(DNNL_ARG_SCRATCHPAD), scratch, UnsafeMutableRawPointer(base)))
-      }
-    }
+    let memory = scratchBytes > 0 ? pool.storage(byteCount: scratchBytes) : nil
+    defer { withExtendedLifetime(memory) {} }
+    if let memory { all.append((Int32(DNNL_ARG_SCRATCHPAD), scratch, memory.base)) }
     var handles: [dnnl_exec_arg_t] = []
     handles.reserveCapacity(all.count)
     defer { for handle in handles { dnnl_memory_destroy(handle.memory) } }

@@ -42,7 +42,7 @@ struct ConvolutionKernel: Sendable {
         followers: followers, isTransposed: false)
     }
     let storage =
-      try packed?.storage(as: prepared.primitive.weights)
+      try packed?.storage(as: prepared.weights)
       ?? prepared.pack(
         weights, as: .rowMajor(Self.groupedShape(weights.shape, group: group)), call.context)
     return try prepared.run(source, storage, bias, output: output, call)

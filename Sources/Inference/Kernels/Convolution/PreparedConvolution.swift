@@ -1,102 +1,47 @@
 import COneDNN
 
-/// A convolution or transposed convolution with its primitive for one shape of input.
+/// A convolution or transposed convolution made ready for one shape of input: in one piece, or in
+/// pieces that workers can share.
 final class PreparedConvolution: @unchecked Sendable {
-  let primitive: Primitive
-  private let source: dnnl_memory_desc_t
-  private let target: dnnl_memory_desc_t
-  private let bias: dnnl_memory_desc_t?
-  private let perChannel: dnnl_memory_desc_t
-  /// Followers that the primitive does itself; the rest are done afterwards.
-  private let fused: [Follower]
-  private let rest: [Follower]
-  /// Post-operations without effect before the followers'.
-  private let placeholders: Int
+  private let pieces: [ConvolutionPiece]
+  private let primitives: [ConvolutionPrimitive]
 
-  /// Chooses a kernel.
+  /// Chooses kernels.
   ///
   /// - Parameter weights: the shape as oneDNN counts it: [groups,] outputs, inputs, window.
   init(
     input: [Int], weights: [Int], output: [Int], hasBias: Bool, window: Window,
     followers: [Follower], isTransposed: Bool
   ) throws {
-    source = try .channelsLast(input)
-    target = try .channelsLast(output)
-    bias = hasBias ? try .rowMajor([output[1]]) : nil
-    perChannel = try .rowMajor(
-      [1, output[1]] + [Int](repeating: 1, count: output.count - 2))
-    // A sum that comes first is done before the bias is added; behind anything else it isn't.
-    let startsWithSum = if case .add? = followers.first { hasBias } else { false }
-    placeholders = startsWithSum ? 1 : 0
-    let chain =
-      [PostOperation](repeating: .nothing, count: placeholders)
-      + (try followers.map { [perChannel] follower throws -> PostOperation in
-        switch follower {
-        case .relu: .relu
-        case .clip(let low, let high): .clip(low: low, high: high)
-        case .add: .sum
-        case .scale: .multiply(perChannel)
-        case .shift: .add(perChannel)
-        }
-      })
-    let make = { [source, target, bias] (chain: [PostOperation]) throws -> Primitive in
-      try Self.primitive(
-        source, try .any(weights), bias, target, window, chain, isTransposed: isTransposed)
+    let whole = ConvolutionPiece(input: input, output: output, window: window)
+    var pieces =
+      isTransposed ? [whole] : ConvolutionPiece.split(whole, weights: weights.reduce(1, *))
+    let make = { (piece: ConvolutionPiece) throws in
+      try ConvolutionPrimitive(
+        input: piece.input, weights: weights, output: piece.output, hasBias: hasBias,
+        window: piece.window, followers: followers, isTransposed: isTransposed)
     }
-    // In three dimensions oneDNN 2.6 reads the wrong operand for each channel.
-    let canFuse =
-      output.count <= 4
-      || followers.allSatisfy { follower in
-        switch follower {
-        case .scale, .shift: false
-        default: true
-        }
-      }
-    if !followers.isEmpty, canFuse, let joined = try? make(chain), !joined.isSlow {
-      primitive = joined
-      fused = followers
-      rest = []
-    } else {
-      primitive = try make([])
-      fused = []
-      rest = followers
+    var primitives = try pieces.map(make)
+    // Pieces have to agree on what is done where.
+    if primitives.contains(where: {
+      $0.rest != primitives[0].rest || !$0.primitive.weights.equals(primitives[0].primitive.weights)
+    }) {
+      pieces = [whole]
+      primitives = [try make(whole)]
     }
+    self.pieces = pieces
+    self.primitives = primitives
   }
 
-  private static func primitive(
-    _ source: dnnl_memory_desc_t, _ weights: dnnl_memory_desc_t, _ bias: dnnl_memory_desc_t?,
-    _ target: dnnl_memory_desc_t, _ window: Window, _ chain: [PostOperation], isTransposed: Bool
-  ) throws -> Primitive {
-    var source = source
-    var weights = weights
-    var target = target
-    let strides = window.strides.map { Int64($0) }
-    let dilations = window.dilations.map { Int64($0 - 1) }
-    let begin = window.begin.map { Int64($0) }
-    let end = window.end.map { Int64($0) }
-    var bias = bias ?? dnnl_memory_desc_t()
-    if isTransposed {
-      var operation = dnnl_deconvolution_desc_t()
-      try OneDNN.check(
-        dnnl_dilated_deconvolution_forward_desc_init(
-          &operation, dnnl_forward_inference, dnnl_deconvolution_direct, &source, &weights, &bias,
-          &target, strides, dilations, begin, end), "a transposed convolution")
-      return try Primitive(operation: &operation, followers: chain)
-    }
-    var operation = dnnl_convolution_desc_t()
-    try OneDNN.check(
-      dnnl_dilated_convolution_forward_desc_init(
-        &operation, dnnl_forward_inference, dnnl_convolution_direct, &source, &weights, &bias,
-        &target, strides, dilations, begin, end), "a convolution")
-    return try Primitive(operation: &operation, followers: chain)
-  }
+  /// The order in which the kernels want the weights.
+  var weights: dnnl_memory_desc_t { primitives[0].primitive.weights }
 
-  /// Weights that aren't constant, in the primitive's order.
+  /// Weights that aren't constant, in the kernels' order.
   func pack(
     _ weights: Tensor, as plain: dnnl_memory_desc_t, _ context: RunContext
   ) throws -> Storage {
-    let storage = context.allocate(.uint8, [primitive.weights.byteCount]).storage
-    try Primitive.reorder(plain, weights.storage.base, to: primitive.weights, storage.base)
+    let storage = context.allocate(.uint8, [self.weights.byteCount]).storage
+    try Primitive.reorder(plain, weights.storage.base, to: self.weights, storage.base)
     return storage
   }
 
@@ -104,31 +49,24 @@ final class PreparedConvolution: @unchecked Sendable {
   ///
   /// - Throws: `FollowerMismatch` where a term to add has another shape than the result.
   func run(
-    _ input: Tensor, _ weights: Storage, _ biasTensor: Tensor?, output: [Int], _ call: KernelCall
+    _ input: Tensor, _ weights: Storage, _ bias: Tensor?, output: [Int], _ call: KernelCall
   ) throws -> Tensor {
-    for case .add(let input) in rest {
+    let first = primitives[0]
+    for case .add(let input) in first.rest {
       _ = try ResultMemory.operand(input, shape: output, layout: .channelsLast, call)
     }
-    let result = try ResultMemory.allocate(output, layout: .channelsLast, for: fused, call)
-    var arguments: [Primitive.Argument] = [
-      (Int32(DNNL_ARG_SRC), source, input.storage.base),
-      (Int32(DNNL_ARG_WEIGHTS), primitive.weights, weights.base),
-      (Int32(DNNL_ARG_DST), target, result.storage.base),
-    ]
-    if let bias, let biasTensor {
-      arguments.append((Int32(DNNL_ARG_BIAS), bias, biasTensor.storage.base))
+    let result = try ResultMemory.allocate(output, layout: .channelsLast, for: first.fused, call)
+    let operands = try first.operands(call)
+    let run = PieceRun(
+      pieces: pieces, primitives: primitives, operands: operands, input: input.storage.base,
+      weights: weights.base, bias: bias?.storage.base, result: result.storage.base,
+      pool: call.context.pool)
+    if pieces.count == 1 {
+      try run(0)
+    } else {
+      try call.context.forEach(pieces.count, cost: 1 << 20) { try run($0) }
     }
-    for (index, follower) in fused.enumerated() {
-      switch follower {
-      case .relu, .clip, .add: continue
-      case .scale(let input), .shift(let input):
-        let operand = try call.tensor(input, .float32)
-        let part = PostOperation.operandPart(at: index + placeholders)
-        arguments.append((part, perChannel, operand.storage.base))
-      }
-    }
-    try primitive.execute(arguments, call.context)
-    return try Self.apply(rest, to: result, call)
+    return try Self.apply(first.rest, to: result, call)
   }
 
   /// Does what the primitive couldn't: followers one after the other, in place.
@@ -159,7 +97,20 @@ final class PreparedConvolution: @unchecked Sendable {
   }
 }
 
-extension Primitive {
-  /// Whether oneDNN fell back to a loop without vector instructions.
-  var isSlow: Bool { implementation.hasPrefix("ref") || implementation.contains("ref:") }
+/// What workers need to compute pieces.
+private struct PieceRun: @unchecked Sendable {
+  let pieces: [ConvolutionPiece]
+  let primitives: [ConvolutionPrimitive]
+  let operands: [Primitive.Argument]
+  let input: UnsafeMutableRawPointer
+  let weights: UnsafeMutableRawPointer
+  let bias: UnsafeMutableRawPointer?
+  let result: UnsafeMutableRawPointer
+  let pool: BufferPool
+
+  func callAsFunction(_ index: Int) throws {
+    try primitives[index].execute(
+      input + 4 * pieces[index].inputOffset, weights, bias: bias, operands: operands,
+      into: result + 4 * pieces[index].outputOffset, pool)
+  }
 }

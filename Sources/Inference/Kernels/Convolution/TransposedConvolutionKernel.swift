@@ -63,7 +63,7 @@ struct TransposedConvolutionKernel: Sendable {
         window: resolved, followers: followers, isTransposed: true)
     }
     let storage =
-      try packed?.storage(as: prepared.primitive.weights)
+      try packed?.storage(as: prepared.weights)
       ?? prepared.pack(weights, as: Self.description(weights.shape, group: group), call.context)
     return try prepared.run(source, storage, bias, output: output, call)
   }

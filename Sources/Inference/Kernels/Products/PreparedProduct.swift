@@ -85,7 +85,7 @@ final class PreparedProduct: @unchecked Sendable {
         (Int32(DNNL_ARG_SRC), left, places[0]),
         (Int32(DNNL_ARG_WEIGHTS), primitive.weights, places[1]),
         (Int32(DNNL_ARG_DST), target, places[2]),
-      ], call.context)
+      ], call.context.pool)
   }
 
   /// Computes the result.
@@ -106,6 +106,6 @@ final class PreparedProduct: @unchecked Sendable {
       let part = PostOperation.operandPart(at: index)
       arguments.append((part, perColumn, terms.storage.base))
     }
-    try primitive.execute(arguments, call.context)
+    try primitive.execute(arguments, call.context.pool)
   }
 }
