@@ -5,7 +5,8 @@ extension Tensor {
   /// A tensor with a copy of the elements, or with the pages of a mapped file.
   package init(constant data: TensorData) throws { try self.init(constant: data, pool: .init()) }
 
-  /// A constant of a model. Mapped weights stay mapped; everything else is copied.
+  /// A constant of a model. Mapped weights stay mapped, at whatever address the file gives them (the
+  /// processors this runs on read unaligned elements); everything else is copied.
   ///
   /// - Throws: a type the engine doesn't hold, or too few bytes.
   init(constant data: TensorData, pool: BufferPool) throws {
@@ -33,8 +34,7 @@ extension Tensor {
         unpackNibbles(bytes, signed: data.elementType == .int4)
         return
       }
-      let isAligned = bytes.withUnsafeBytes { Int(bitPattern: $0.baseAddress) % width == 0 }
-      if bytes.isMapped, isAligned, bytes.count >= 4096 {
+      if bytes.isMapped, bytes.count >= 4096 {
         self.init(data.elementType, data.dimensions, storage: Storage(mapped: bytes))
         return
       }
