@@ -7,8 +7,8 @@ DEMO_OUTPUT ?= demo-output
 PYTHON ?= python3
 VENV := .build-venv
 
-# iniparser is the only library outside the Swift packages; git fetches those.
-PACKAGES := libiniparser-dev git ca-certificates
+# iniparser and oneDNN are the only libraries outside the Swift packages; git fetches those.
+PACKAGES := libiniparser-dev libdnnl-dev git ca-certificates
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: setup build demo test lint install fuzz verify bench docs proto clean

@@ -71,7 +71,8 @@ struct InputFeeds {
       bytes = try MappedFile(path: path).contents
     } catch {
       throw Failure(
-        .inputMissing, "the file '\(path)' for the input '\(input.name)' cannot be read: "
+        .inputMissing,
+        "the file '\(path)' for the input '\(input.name)' cannot be read: "
           + error.reason)
     }
     let suffix = suffix(of: path)

@@ -37,7 +37,7 @@ public struct ModelRun {
     for (name, data) in last.results {
       outputs.append(.init(name, data, file: try writer?.write(data, name)))
     }
-    let dumped = try dump(session, feeds, writer)
+    let dumped = try dump(session, feeds, writer, besides: outputs)
     return ModelRunOutcome(
       model: ModelSurvey.facts(of: model, path: job.modelPath), inputs: feeds.items,
       outputs: outputs, dumped: dumped, preparationSeconds: preparation, runSeconds: times,
@@ -52,15 +52,19 @@ public struct ModelRun {
     return (ProcessUsage.seconds - start, results)
   }
 
-  /// Runs once more and writes every watched value while it is there.
+  /// Runs once more and writes every watched value while it is there; outputs are there already.
   private func dump(
-    _ session: InferenceSession, _ feeds: InputFeeds, _ writer: TensorFolder?
+    _ session: InferenceSession, _ feeds: InputFeeds, _ writer: TensorFolder?,
+    besides outputs: [ModelRunOutcome.Item]
   ) throws(Failure) -> [ModelRunOutcome.Item] {
     guard !job.dumped.isEmpty, let writer else { return [] }
+    let written = Set(outputs.map(\.name))
     var items: [ModelRunOutcome.Item] = []
+    var hasMatch = false
     var problem: Failure?
     _ = try session.run(feeds.tensors) { name, tensor in
-      guard problem == nil else { return }
+      hasMatch = true
+      guard problem == nil, !written.contains(name) else { return }
       let data = tensor.copied()
       do throws(Failure) {
         items.append(.init(name, data, file: try writer.write(data, name)))
@@ -69,10 +73,10 @@ public struct ModelRun {
       }
     }
     if let problem { throw problem }
-    guard !items.isEmpty else {
+    guard hasMatch else {
       let patterns = job.dumped.map { "'\($0.pattern)'" }.joined(separator: ", ")
       throw Failure(
-        .patternMatchesNothing, "no value of the model matches \(patterns)",
+        .flagInvalid, "no value of the model matches \(patterns)",
         help: "`gsconvert inspect \(job.modelPath) --verbose` lists the names")
     }
     return items

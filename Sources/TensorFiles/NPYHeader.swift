@@ -67,7 +67,9 @@ struct NPYHeader: Equatable {
     let start = isLong ? 12 : 10
     text += Array(repeating: UInt8(ascii: " "), count: 63 - (start + text.count) % 64)
     text.append(UInt8(ascii: "\n"))
-    let lengthBytes = (0..<(isLong ? 4 : 2)).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) }
+    let lengthBytes = (0..<(isLong ? 4 : 2)).map {
+      UInt8(truncatingIfNeeded: text.count >> (8 * $0))
+    }
     return Self.signature + [isLong ? 2 : 1, 0] + lengthBytes + text
   }
 

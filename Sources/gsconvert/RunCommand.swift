@@ -123,7 +123,8 @@ struct RunPresentation {
     guard outcome.hasWarmUp else { return "time       \(median) ms" }
     let least = NumberText.fixed(outcome.minimumSeconds * 1e3, 2)
     let count = outcome.runSeconds.count
-    return "time       median \(median) ms   least \(least) ms   \(count) run\(count == 1 ? "" : "s")"
+    return
+      "time       median \(median) ms   least \(least) ms   \(count) run\(count == 1 ? "" : "s")"
   }
 
   private func described(
