@@ -4,7 +4,7 @@ import Testing
 
 @testable import Inference
 
-/// Fourier transforms, windows, suppression of boxes, random numbers.
+/// Fourier transforms and windows.
 @Suite struct SignalTests {
   /// The transform by its definition.
   private static func transformed(_ real: [Double], _ imaginary: [Double]) -> [(Double, Double)] {
@@ -112,108 +112,6 @@ import Testing
         Tensor([], [Int64.max]), Tensor([], [Int64.max]), Tensor([], [Int64(8000)]),
         Tensor([], [Float(0)]), Tensor([], [Float(4000)]),
       ])
-    }
-  }
-}
-
-/// NonMaxSuppression.
-@Suite struct DetectionTests {
-  private func suppress(
-    _ boxes: [Float], _ scores: [Float], limit: Int64 = 100, overlap: Float = 0.5,
-    threshold: Float? = nil, centered: Bool = false
-  ) throws -> [Int64] {
-    let operation = OperatorHarness(
-      name: "NonMaxSuppression",
-      attributes: [Attribute("center_point_box", .int(centered ? 1 : 0))], version: 11)
-    return try operation.run([
-      Tensor([1, boxes.count / 4, 4], boxes), Tensor([1, 1, scores.count], scores),
-      Tensor([1], [limit]), Tensor([1], [overlap]), threshold.map { Tensor([1], [$0]) },
-    ])[0].array(Int64.self)
-  }
-
-  @Test func overlappingBoxesGo() throws {
-    let boxes: [Float] = [0, 0, 1, 1, 0, 0.1, 1, 1.1, 0, 5, 1, 6, 1, 1, 0, 0]
-    #expect(try suppress(boxes, [0.5, 0.9, 0.7, 0.9]) == [0, 0, 1, 0, 0, 2])
-    #expect(try suppress(boxes, [0.5, 0.9, 0.7, 0.9], limit: 1) == [0, 0, 1])
-    #expect(try suppress(boxes, [0.5, 0.9, 0.7, 0.9], threshold: 0.8) == [0, 0, 1])
-    #expect(try suppress(boxes, [0.5, 0.9, 0.7, 0.9], overlap: 1).count == 12)
-    #expect(try suppress(boxes, [0.5, 0.9, 0.7, 0.9], limit: 0).isEmpty)
-    #expect(try suppress(boxes, [0.5, 0.9, 0.7, 0.9], limit: -5).isEmpty)
-  }
-
-  @Test func numbersThatAreNoneAreHarmless() throws {
-    let boxes: [Float] = [.nan, 0, 1, 1, -.infinity, 0, .infinity, 1, 0, 0, 1, 1]
-    #expect(try suppress(boxes, [.nan, 0.5, .infinity]).prefix(3) == [0, 0, 2])
-    #expect(try suppress([], []).isEmpty)
-  }
-
-  @Test func unfitInputsAreTold() {
-    #expect(throws: KernelProblem.self) { try suppress([0, 0, 1, 1], [0.1, 0.2]) }
-    #expect(throws: KernelProblem.self) { try suppress([0, 0, 1, 1], [0.1], overlap: 1.5) }
-    #expect(throws: KernelProblem.self) { try suppress([0, 0, 1, 1], [0.1], overlap: .nan) }
-  }
-}
-
-/// Operators that draw random numbers.
-@Suite struct RandomTests {
-  private func draw(_ name: String, _ attributes: [Attribute], _ input: Tensor? = nil) throws
-    -> Tensor
-  {
-    try OperatorHarness(name: name, attributes: attributes, version: 15).run(
-      input.map { [$0] } ?? [])[0]
-  }
-
-  @Test func equalSeedsGiveEqualNumbers() throws {
-    let shape = Attribute("shape", .ints([50]))
-    let first = try draw("RandomNormal", [shape, Attribute("seed", .float(1))])
-    let again = try draw("RandomNormal", [shape, Attribute("seed", .float(1))])
-    let other = try draw("RandomNormal", [shape, Attribute("seed", .float(2))])
-    #expect(first.array(Float.self) == again.array(Float.self))
-    #expect(first.array(Float.self) != other.array(Float.self))
-  }
-
-  @Test func distributionsHaveTheirMoments() throws {
-    let shape = Attribute("shape", .ints([20000]))
-    let normal = try draw(
-      "RandomNormal", [shape, Attribute("mean", .float(3)), Attribute("scale", .float(2))]
-    ).array(Float.self)
-    let mean = normal.reduce(0, +) / 20000
-    let variance = normal.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 20000
-    #expect(abs(mean - 3) < 0.06 && abs(variance - 4) < 0.2)
-    let uniform = try draw(
-      "RandomUniform", [shape, Attribute("low", .float(-1)), Attribute("high", .float(5))]
-    ).array(Float.self)
-    #expect(uniform.allSatisfy { $0 >= -1 && $0 <= 5 })
-    #expect(abs(uniform.reduce(0, +) / 20000 - 2) < 0.06)
-  }
-
-  @Test func chancesAreHeeded() throws {
-    let chances = Tensor([3000], (0..<3000).map { Float($0 % 3) / 2 })
-    let drawn = try draw("Bernoulli", [], chances).array(Float.self)
-    #expect(
-      drawn.enumerated().allSatisfy { $0.offset % 3 == 1 || $0.element == Float($0.offset % 3) / 2 }
-    )
-    let ones = stride(from: 1, to: 3000, by: 3).reduce(0) { $0 + drawn[$1] }
-    #expect(abs(ones - 500) < 60)
-    let logits = Tensor([1, 3], [Float(0), -.infinity, logf(3)])
-    let classes = try draw("Multinomial", [Attribute("sample_size", .int(4000))], logits)
-      .array(Int32.self)
-    #expect(!classes.contains(1))
-    #expect(abs(classes.filter { $0 == 2 }.count - 3000) < 150)
-  }
-
-  @Test func absurdRequestsAreTold() {
-    #expect(throws: KernelProblem.self) {
-      try draw("RandomNormal", [Attribute("shape", .ints([.max, 2]))])
-    }
-    #expect(throws: KernelProblem.self) {
-      try draw("RandomNormal", [Attribute("shape", .ints([-1]))])
-    }
-    #expect(throws: KernelProblem.self) {
-      try draw("RandomNormal", [Attribute("shape", .ints([1])), Attribute("dtype", .int(8))])
-    }
-    #expect(throws: KernelProblem.self) {
-      try draw("Multinomial", [], Tensor([1, 0], [Float]()))
     }
   }
 }
