@@ -12,7 +12,9 @@ extension Resampling {
       tensor.shape.allSatisfy({ $0 < 1 << 31 })
     else { throw KernelProblem("a tensor of shape \(shape) is too large") }
     if axes.allSatisfy(\.isUnchanged) { return tensor }
-    guard count > 0 else { return context.allocate(tensor.elementType, shape, layout: tensor.layout) }
+    guard count > 0 else {
+      return context.allocate(tensor.elementType, shape, layout: tensor.layout)
+    }
     guard tensor.count > 0 else {
       throw KernelProblem("a tensor without elements cannot become one of shape \(shape)")
     }

@@ -79,7 +79,8 @@ private struct RegionPooling: Sendable {
       let region = Array(corners[4 * index..<4 * index + 4])
       let samples = try samples(region, height: maps.shape[2], width: maps.shape[3])
       pool(
-        UnsafeBufferPointer(rebasing: source[batches[index] * plane..<(batches[index] + 1) * plane]),
+        UnsafeBufferPointer(
+          rebasing: source[batches[index] * plane..<(batches[index] + 1) * plane]),
         samples, channels: maps.shape[1], isChannelsLast: maps.layout == .channelsLast,
         into: UnsafeMutableBufferPointer(rebasing: target[index * bins..<(index + 1) * bins]))
     }
