@@ -135,7 +135,8 @@ struct GridSampling: Sendable {
     }
   }
 
-  /// The neighbours of a place along one axis; those that count as zeros get the weight 0.
+  /// The neighbours of a place along one axis; those that count as zeros get the weight 0. For the
+  /// cubic kernel only neighbours are brought inside, not the place.
   private func neighbours<Element: GridElement>(
     _ normalized: Element, _ extent: Int, _ indices: UnsafeMutableBufferPointer<Int>,
     _ weights: UnsafeMutableBufferPointer<Element>
@@ -148,7 +149,7 @@ struct GridSampling: Sendable {
       ? (normalized + 1) / 2 * (length - 1) : ((normalized + 1) * length - 1) / 2
     place = place.isNaN ? 0 : min(max(place, -1e9), 1e9)
     if mode == .nearest { place = place.rounded(.toNearestOrEven) }
-    if place < low || place > high {
+    if mode != .cubic, place < low || place > high {
       switch padding {
       case .zeros: break
       case .border: place = min(max(place, 0), length - 1)

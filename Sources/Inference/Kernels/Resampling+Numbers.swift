@@ -2,9 +2,8 @@ import ModelGraph
 
 /// Linear and cubic interpolation of integers and doubles.
 ///
-/// Linear interpolation of integers along at most two axes computes in float32 and drops the
-/// fraction, as ONNX Runtime does, term by term; all else computes in double, and integers are
-/// rounded to nearest.
+/// Linear interpolation of integers computes in float32, term by term, and drops the fraction, as
+/// ONNX Runtime does; all else computes in double, and integers are rounded to nearest.
 struct NumberInterpolation: NumberVisitor {
   let resampling: Resampling
   let tensor: Tensor
@@ -14,72 +13,95 @@ struct NumberInterpolation: NumberVisitor {
   let context: RunContext
 
   func visit<Element: NumberElement>(_ type: Element.Type) throws {
-    let changed = axes.indices.filter { !axes[$0].isUnchanged }
-    guard let last = changed.last else { return }
-    let adjacent = changed.count < 2 || changed.count == 2 && changed[0] == last - 1
-    if Element.self != Double.self, resampling.interpolation == .linear, adjacent,
-      !resampling.isAntialiased
-    {
-      truncating(type, changed.count == 2 ? changed[0] : nil, last)
+    let isPlain =
+      Element.self != Double.self && resampling.interpolation == .linear
+      && !resampling.isAntialiased
+    if isPlain, let box = linearBox {
+      truncating(type, box)
     } else {
-      separably(type, changed)
+      separably(type)
     }
   }
 
-  private func truncating<Element: NumberElement>(
-    _ type: Element.Type, _ rowAxis: Int?, _ columnAxis: Int
-  ) {
-    let rowChange = rowAxis.map { axes[$0] } ?? ResizedAxis(unchanged: 1)
-    let rows = resampling.samples(rowChange, context)
-    let columns = resampling.samples(axes[columnAxis], context)
-    let inner = axes[(columnAxis + 1)...].reduce(1) { $0 * $1.target }
-    let sourceWidth = axes[columnAxis].source * inner
-    let outer = result.count / (rows.count * columns.count * inner)
-    let source = tensor.elements(Element.self)
+  /// The axes that linear interpolation blends at once, up to three neighbours in memory; an odd
+  /// rank has depth. Nil when others change, too.
+  private var linearBox: Range<Int>? {
+    let last = axes.count - (tensor.layout == .channelsLast ? 2 : 1)
+    let box = max(0, last - (axes.count % 2 == 0 ? 1 : 2))..<last + 1
+    return axes.indices.allSatisfy { box.contains($0) || axes[$0].isUnchanged } ? box : nil
+  }
+
+  private func truncating<Element: NumberElement>(_ type: Element.Type, _ box: Range<Int>) {
+    let changes =
+      [ResizedAxis](repeating: ResizedAxis(unchanged: 1), count: 3 - box.count) + axes[box]
+    let samples = changes.map { resampling.samples($0, context) }
+    for axis in 0..<3 - box.count {
+      samples[axis].weights[0] = 1
+      samples[axis].weights[1] = 0
+    }
+    let inner = axes[box.upperBound...].reduce(1) { $0 * $1.target }
+    let outer = axes[..<box.lowerBound].reduce(1) { $0 * $1.target }
+    let sourceRow = changes[2].source * inner
+    let sourcePlane = changes[1].source * sourceRow
     let target = result.mutableElements(Element.self)
     var next = 0
-    for plane in 0..<outer {
-      let start = plane * rowChange.source * sourceWidth
-      for y in 0..<rows.count {
-        let upper = start + Int(rows.indices[y]) * sourceWidth
-        let lower = start + Int(rows.indices[rows.count + y]) * sourceWidth
-        let (u, v) = (rows.weights[y], rows.weights[rows.count + y])
-        for x in 0..<columns.count {
-          let left = Int(columns.indices[x]) * inner
-          let right = Int(columns.indices[columns.count + x]) * inner
-          let (s, t) = (columns.weights[x], columns.weights[columns.count + x])
-          for offset in 0..<inner {
-            func term(_ weight: Float, _ index: Int) -> Float {
-              weight * Float(source[index + offset].asDouble)
+    for block in 0..<outer {
+      let start = block * changes[0].source * sourcePlane
+      for z in 0..<samples[0].count {
+        for y in 0..<samples[1].count {
+          for x in 0..<samples[2].count {
+            for offset in start..<start + inner {
+              target[next] = blended(
+                type, offset, (z, y, x), samples, sourcePlane, sourceRow, inner)
+              next += 1
             }
-            let sum =
-              term(s * u, upper + left) + term(t * u, upper + right) + term(s * v, lower + left)
-              + term(t * v, lower + right)
-            target[next] = Element(converting: Double(sum))
-            next += 1
           }
         }
       }
     }
   }
 
-  private func separably<Element: NumberElement>(_ type: Element.Type, _ changed: [Int]) {
+  @inline(__always)
+  private func blended<Element: NumberElement>(
+    _ type: Element.Type, _ start: Int, _ position: (z: Int, y: Int, x: Int),
+    _ samples: [AxisSamples], _ plane: Int, _ row: Int, _ inner: Int
+  ) -> Element {
+    let source = tensor.elements(Element.self)
+    let (depth, rows, columns) = (samples[0], samples[1], samples[2])
+    var sum: Float = 0
+    for tap in 0..<8 {
+      let z = (tap >> 2) * depth.count + position.z
+      let y = (tap >> 1 & 1) * rows.count + position.y
+      let x = (tap & 1) * columns.count + position.x
+      let weight = columns.weights[x] * rows.weights[y] * depth.weights[z]
+      let index =
+        start + Int(depth.indices[z]) * plane + Int(rows.indices[y]) * row
+        + Int(columns.indices[x]) * inner
+      sum += weight * Float(source[index].asDouble)
+    }
+    return Element(converting: Double(sum))
+  }
+
+  private func separably<Element: NumberElement>(_ type: Element.Type) {
     var current = context.scratch(Double.self, tensor.count)
     for (index, value) in tensor.elements(Element.self).enumerated() {
       current[index] = value.asDouble
     }
     var shape = axes.map(\.source)
-    for axis in changed {
+    let isInteger = Element.self != Double.self
+    for axis in axes.indices.reversed() where !axes[axis].isUnchanged {
       shape[axis] = axes[axis].target
       let next = context.scratch(Double.self, shape.reduce(1, *))
       resample(current, axes[axis], inner: shape[(axis + 1)...].reduce(1, *), into: next)
+      if isInteger {
+        for index in next.indices {
+          next[index] = Element(converting: next[index].rounded()).asDouble
+        }
+      }
       current = next
     }
     let target = result.mutableElements(Element.self)
-    let isInteger = Element.self != Double.self
-    for (index, value) in current.enumerated() {
-      target[index] = Element(converting: isInteger ? (value + 0.5).rounded(.down) : value)
-    }
+    for (index, value) in current.enumerated() { target[index] = Element(converting: value) }
   }
 
   private func resample(

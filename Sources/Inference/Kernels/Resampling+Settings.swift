@@ -78,7 +78,7 @@ struct Resampling: Sendable {
     case .halfPixelForNearest: result = (x + 0.5) / axis.scale
     case .asymmetric: result = x / axis.scale
     case .alignCorners:
-      result = axis.target <= 1 ? 0 : x * last / (axis.exactTarget - 1)
+      result = axis.target <= 1 ? 0 : x * last / axis.alignedLast
     case .halfPixelSymmetric:
       let adjustment = Float(axis.target) / axis.exactTarget
       let offset = Float(axis.source) / 2 * (1 - adjustment)
@@ -92,13 +92,14 @@ struct Resampling: Sendable {
     return result.isNaN ? 0 : min(max(result, -1e9), 1e9)
   }
 
-  /// The index of the source element that stands for a coordinate.
+  /// The index of the source element that stands for a coordinate. A coordinate within 1e-6 of
+  /// the middle counts as the middle.
   func nearest(_ coordinate: Float, _ axis: ResizedAxis) -> Int {
     let lower = coordinate.rounded(.down)
     let index: Float
     switch rounding {
-    case .roundPreferFloor: index = coordinate - lower > 0.5 ? lower + 1 : lower
-    case .roundPreferCeil: index = coordinate - lower >= 0.5 ? lower + 1 : lower
+    case .roundPreferFloor: index = coordinate - lower > 0.500001 ? lower + 1 : lower
+    case .roundPreferCeil: index = coordinate - lower >= 0.499999 ? lower + 1 : lower
     case .floor: index = lower
     case .ceil: index = coordinate.rounded(.up)
     case .old: index = coordinate.rounded(axis.scale < 1 ? .up : .down)

@@ -43,6 +43,8 @@ struct ResizedAxis: Hashable, Sendable {
   let scale: Float
   /// The extent before rounding, as the scale gives it.
   let exactTarget: Float
+  /// What corner alignment maps to the last source element: with scales the fraction counts.
+  let alignedLast: Float
   /// The part of the source that is meant, in fractions of its last index.
   var start: Float = 0
   var end: Float = 1
@@ -53,13 +55,28 @@ struct ResizedAxis: Hashable, Sendable {
     target = extent
     scale = 1
     exactTarget = Float(extent)
+    alignedLast = exactTarget - 1
   }
 
-  init(source: Int, target: Int, scale: Float, exactTarget: Float) {
+  /// An axis with a wanted extent.
+  init(source: Int, target: Int, scale: Float) {
     self.source = source
     self.target = target
     self.scale = scale
-    self.exactTarget = exactTarget
+    exactTarget = Float(source) * scale
+    alignedLast = Float(target - 1)
+  }
+
+  /// An axis that is scaled.
+  init(source: Int, scale: Float) throws {
+    self.source = source
+    self.scale = scale
+    exactTarget = Float(source) * scale
+    guard scale.isFinite, scale > 0, exactTarget < 2_147_483_648 else {
+      throw KernelProblem("an axis of \(source) elements cannot be scaled by \(scale)")
+    }
+    target = Int(exactTarget)
+    alignedLast = exactTarget - 1
   }
 }
 
@@ -130,13 +147,7 @@ struct ResizeTarget: Sendable {
     guard scales.count == extents.count else {
       throw KernelProblem("\(scales.count) scales are given for \(extents.count) axes")
     }
-    return try zip(extents, scales).map { extent, scale in
-      let exact = Float(extent) * scale
-      guard scale.isFinite, scale > 0, exact < 2_147_483_648 else {
-        throw KernelProblem("an axis of \(extent) elements cannot be scaled by \(scale)")
-      }
-      return ResizedAxis(source: extent, target: Int(exact), scale: scale, exactTarget: exact)
-    }
+    return try zip(extents, scales).map { try ResizedAxis(source: $0, scale: $1) }
   }
 
   private func resized(_ extents: [Int], sizes: [Int]) throws -> [ResizedAxis] {
@@ -150,18 +161,15 @@ struct ResizeTarget: Sendable {
     let common = policy == .notLarger ? scales.min() : scales.max()
     guard policy != .stretch, let common else {
       return zip(extents, zip(sizes, scales)).map { extent, wanted in
-        ResizedAxis(
-          source: extent, target: wanted.0, scale: wanted.1, exactTarget: Float(wanted.0))
+        ResizedAxis(source: extent, target: wanted.0, scale: wanted.1)
       }
     }
-    guard common.isFinite else { throw KernelProblem("an axis without elements cannot be resized") }
     return try extents.map { extent in
-      let exact = common * Float(extent)
-      guard exact < 2_147_483_648 else {
+      let target = (common * Float(extent)).rounded()
+      guard target < 2_147_483_648 else {
         throw KernelProblem("an axis of \(extent) elements cannot be scaled by \(common)")
       }
-      return ResizedAxis(
-        source: extent, target: Int(exact.rounded()), scale: common, exactTarget: exact)
+      return ResizedAxis(source: extent, target: Int(target), scale: common)
     }
   }
 
