@@ -97,7 +97,8 @@ enum StoredValue {
   }
 
   private static func isOptionalSequence(_ value: Value) -> Bool {
-    guard let type = field(2, of: value.carriedDeclaration ?? []), let optional = field(9, of: type),
+    guard let type = field(2, of: value.carriedDeclaration ?? []),
+      let optional = field(9, of: type),
       let element = field(1, of: optional)
     else { return false }
     return field(4, of: element) != nil
