@@ -74,7 +74,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(
-      name: "InferenceTests", dependencies: ["Inference", "ModelFormats", "ModelGraph", "Support"],
+      name: "InferenceTests",
+      dependencies: ["CKernels", "Inference", "ModelFormats", "ModelGraph", "Support"],
       swiftSettings: hot),
     .testTarget(
       name: "TensorFilesTests", dependencies: ["Fuzzing", "ModelGraph", "Support", "TensorFiles"]),

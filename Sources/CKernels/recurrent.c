@@ -60,17 +60,17 @@ INLINE float hyperbolic_tangent(float x) {
 INLINE void activate(gs_activation function, float *restrict values, size_t count) {
   const float alpha = function.alpha, beta = function.beta;
   switch (function.kind) {
-    case GS_SIGMOID: EACH(sigmoid(x))
-    case GS_TANH: EACH(hyperbolic_tangent(x))
-    case GS_RELU: EACH(x > 0 ? x : 0)
-    case GS_AFFINE: EACH(alpha * x + beta)
-    case GS_LEAKY_RELU: EACH(x >= 0 ? x : alpha * x)
-    case GS_THRESHOLDED_RELU: EACH(x > alpha ? x : 0)
-    case GS_SCALED_TANH: EACH(alpha * hyperbolic_tangent(beta * x))
-    case GS_HARD_SIGMOID: EACH(bounded(alpha * x + beta, 0, 1))
-    case GS_ELU: EACH(x >= 0 ? x : alpha * (exponential(x) - 1.0f))
-    case GS_SOFTSIGN: EACH(x / (1.0f + fabsf(x)))
-    case GS_SOFTPLUS:
+    case GS_CELL_SIGMOID: EACH(sigmoid(x))
+    case GS_CELL_TANH: EACH(hyperbolic_tangent(x))
+    case GS_CELL_RELU: EACH(x > 0 ? x : 0)
+    case GS_CELL_AFFINE: EACH(alpha * x + beta)
+    case GS_CELL_LEAKY_RELU: EACH(x >= 0 ? x : alpha * x)
+    case GS_CELL_THRESHOLDED_RELU: EACH(x > alpha ? x : 0)
+    case GS_CELL_SCALED_TANH: EACH(alpha * hyperbolic_tangent(beta * x))
+    case GS_CELL_HARD_SIGMOID: EACH(bounded(alpha * x + beta, 0, 1))
+    case GS_CELL_ELU: EACH(x >= 0 ? x : alpha * (exponential(x) - 1.0f))
+    case GS_CELL_SOFTSIGN: EACH(x / (1.0f + fabsf(x)))
+    case GS_CELL_SOFTPLUS:
       for (size_t i = 0; i < count; i++)
         values[i] = fmaxf(values[i], 0) + log1pf(exponential(-fabsf(values[i])));
       break;

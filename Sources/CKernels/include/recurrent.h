@@ -32,22 +32,22 @@ void gs_matmul_exact(size_t m, size_t n, size_t k, const float *a, size_t a_row,
 
 /// The functions that a recurrent cell may apply.
 typedef enum {
-  GS_SIGMOID,
-  GS_TANH,
-  GS_RELU,
-  GS_AFFINE,
-  GS_LEAKY_RELU,
-  GS_THRESHOLDED_RELU,
-  GS_SCALED_TANH,
-  GS_HARD_SIGMOID,
-  GS_ELU,
-  GS_SOFTSIGN,
-  GS_SOFTPLUS
-} gs_function;
+  GS_CELL_SIGMOID,
+  GS_CELL_TANH,
+  GS_CELL_RELU,
+  GS_CELL_AFFINE,
+  GS_CELL_LEAKY_RELU,
+  GS_CELL_THRESHOLDED_RELU,
+  GS_CELL_SCALED_TANH,
+  GS_CELL_HARD_SIGMOID,
+  GS_CELL_ELU,
+  GS_CELL_SOFTSIGN,
+  GS_CELL_SOFTPLUS
+} gs_cell_function;
 
 /// A function and its parameters.
 typedef struct {
-  gs_function kind;
+  gs_cell_function kind;
   float alpha, beta;
 } gs_activation;
 

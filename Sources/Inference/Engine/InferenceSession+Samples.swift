@@ -16,7 +16,8 @@ extension InferenceSession {
     _ count: Int, workers: WorkerPool,
     feeds: @Sendable (Int) throws(Failure) -> [String: TensorData],
     observer: (@Sendable (_ sample: Int, _ name: String, _ tensor: Tensor) -> Void)? = nil,
-    visit: @Sendable (_ sample: Int, _ results: [(name: String, data: TensorData)]) throws(Failure)
+    visit:
+      @Sendable (_ sample: Int, _ results: [(name: String, data: TensorData)]) throws(Failure)
       -> Void
   ) throws(Failure) {
     try workers.forEach(count) { (sample) throws(Failure) in

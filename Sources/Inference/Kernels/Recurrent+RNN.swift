@@ -15,7 +15,7 @@ struct PlainRecurrence: Sendable {
   private let wantsSequence: Bool
 
   private init(_ node: NodeSettings) throws {
-    let settings = try RecurrentSettings(node, defaults: [GS_TANH])
+    let settings = try RecurrentSettings(node, defaults: [GS_CELL_TANH])
     layer = try RecurrentLayer(node, settings: settings, gates: 1, parts: [1])
     wantsSequence = node.hasOutput(0)
   }

@@ -136,8 +136,16 @@ struct RecurrentLayer: Sendable {
     return state
   }
 
-  /// A dense state as the operator gives it out.
+  /// A dense state as the operator gives it out; 0 where a sequence has no step, as onnxruntime
+  /// has it.
   func finalState(_ state: Tensor, _ shape: RecurrentShape, _ call: KernelCall) -> Tensor {
+    let states = state.mutableElements(Float.self)
+    for (sequence, length) in (shape.lengths ?? []).enumerated() where length == 0 {
+      for direction in 0..<shape.directions {
+        let first = (direction * shape.batch + sequence) * shape.size
+        for index in first..<first + shape.size { states[index] = 0 }
+      }
+    }
     guard shape.isBatchFirst, shape.directions > 1, shape.batch > 1 else {
       return state.reshaped(shape.stateShape)
     }
