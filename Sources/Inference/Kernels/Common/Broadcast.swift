@@ -6,7 +6,7 @@ import ModelGraph
 /// inner loops are long whatever the layout.
 struct Broadcast: Sendable {
   /// What an operand looks like.
-  struct Operand {
+  struct Operand: Hashable, Sendable {
     let shape: [Int]
     let layout: Layout
     let count: Int
@@ -15,6 +15,12 @@ struct Broadcast: Sendable {
       shape = tensor.shape
       layout = tensor.layout
       count = tensor.count
+    }
+
+    init(_ shape: [Int], _ layout: Layout) {
+      self.shape = shape
+      self.layout = shape.count < 3 ? .rowMajor : layout
+      count = shape.reduce(1, *)
     }
   }
 
