@@ -1,3 +1,141 @@
+import CKernels
+import ModelGraph
+
 extension Families {
-  static let normalization: [OperatorDefinition] = []
+  /// BatchNormalization and its kin.
+  static let normalization: [OperatorDefinition] = [
+    batchNormalization, instanceNormalization, groupNormalization, layerNormalization,
+    rmsNormalization, simplifiedLayerNormalization, skipLayerNormalization,
+    skipSimplifiedLayerNormalization, lpNormalization, localResponseNormalization,
+    meanVarianceNormalization,
+  ]
+
+  private static let batchNormalization = OperatorDefinition(
+    "BatchNormalization",
+    versions: "spatial=0 of 7; training_mode since 14; parameters of other types since 15",
+    types: "float", layouts: .any,
+    tensors: { settings in
+      let isTraining = try settings.version >= 14 && settings.flag("training_mode")
+      if settings.version < 14, settings.outputCount > 1 {
+        throw KernelProblem(lacking: "training outputs are supported since operator set 14 only")
+      }
+      let isSpatial = try settings.version >= 9 || settings.flag("spatial", default: true)
+      let kernel = BatchNormalization(
+        epsilon: Double(try settings.float("epsilon", default: 1e-5)),
+        momentum: Double(try settings.float("momentum", default: 0.9)), isSpatial: isSpatial)
+      return { call in
+        isTraining ? try kernel.train(call) : [try kernel.infer(call)]
+      }
+    })
+}
+
+/// Scale and shift of each channel: y = x * scale + shift.
+struct ChannelTerms: Sendable {
+  let scales: [Double]
+  let shifts: [Double]
+
+  /// scale = s / sqrt(variance + epsilon), shift = b - mean * scale, in double.
+  init(scale: [Double], bias: [Double], mean: [Double], variance: [Double], epsilon: Double) {
+    let scales = zip(scale, variance).map { $0 / ($1 + epsilon).squareRoot() }
+    self.scales = scales
+    shifts = scale.indices.map { bias[$0] - mean[$0] * scales[$0] }
+  }
+}
+
+/// Batch normalization with given statistics, or with those of the batch.
+private struct BatchNormalization: Sendable {
+  let epsilon: Double
+  let momentum: Double
+  /// Whether a channel's values share their parameters.
+  let isSpatial: Bool
+
+  /// The values seen as samples x channels x positions.
+  private func geometry(of data: Tensor) throws -> ChannelGeometry {
+    try isSpatial ? ChannelGeometry(data) : ChannelGeometry(unspatial: data)
+  }
+
+  /// scale, bias, mean and variance.
+  private func parameters(_ call: KernelCall, channels: Int) throws -> [[Double]] {
+    try (1...4).map { index in
+      let values = try call.tensor(index).doubles()
+      guard values.count == channels else {
+        throw KernelProblem(
+          "input \(index) has \(values.count) elements, but there are \(channels) channels")
+      }
+      return values
+    }
+  }
+
+  func infer(_ call: KernelCall) throws -> Tensor {
+    var data = try call.tensor(0)
+    if !isSpatial { data = data.converted(to: .rowMajor, call.context) }
+    let geometry = try geometry(of: data)
+    let given = try parameters(call, channels: geometry.channels)
+    let terms = ChannelTerms(
+      scale: given[0], bias: given[1], mean: given[2], variance: given[3], epsilon: epsilon)
+    let reusable = isSpatial ? call.takeForWriting(0, data.elementType) : nil
+    return try apply(terms, to: data, reusable, geometry, call.context)
+  }
+
+  private func apply(
+    _ terms: ChannelTerms, to data: Tensor, _ reusable: Tensor?, _ geometry: ChannelGeometry,
+    _ context: RunContext
+  ) throws -> Tensor {
+    let wide = data.widened(context)
+    let result =
+      reusable.flatMap { data.elementType.isHalf ? nil : $0 }
+      ?? context.allocate(wide.elementType, data.shape, layout: data.layout)
+    switch wide.elementType {
+    case .float32:
+      try geometry.scale(
+        wide, into: result, scales: terms.scales.map { Float($0) },
+        shifts: terms.shifts.map { Float($0) }, context)
+    case .float64:
+      geometry.forEachDouble(wide, into: result) { value, channel in
+        value * terms.scales[channel] + terms.shifts[channel]
+      }
+    default: throw KernelProblem("\(data.elementType.name) is not a floating-point type")
+    }
+    return result.narrowed(to: data.elementType, context)
+  }
+
+  func train(_ call: KernelCall) throws -> [Tensor] {
+    let data = try call.tensor(0)
+    let geometry = try geometry(of: data)
+    let given = try parameters(call, channels: geometry.channels)
+    let (mean, variance) = try geometry.moments(data.widened(call.context), call.context)
+    let terms = ChannelTerms(
+      scale: given[0], bias: given[1], mean: mean, variance: variance, epsilon: epsilon)
+    let result = try apply(terms, to: data, nil, geometry, call.context)
+    let type = try call.tensor(3).elementType
+    return [
+      result, try running(given[2], mean, type, call.context),
+      try running(given[3], variance, type, call.context),
+    ]
+  }
+
+  private func running(
+    _ before: [Double], _ current: [Double], _ type: ElementType, _ context: RunContext
+  ) throws -> Tensor {
+    let values = zip(before, current).map { $0 * momentum + $1 * (1 - momentum) }
+    return try Tensor.of(values, [values.count], type, context)
+  }
+}
+
+extension Tensor {
+  /// A tensor of a floating-point type, each element rounded.
+  static func of(
+    _ values: [Double], _ shape: [Int], _ type: ElementType, _ context: RunContext
+  ) throws -> Tensor {
+    if type == .float64 {
+      let result = context.allocate(type, shape)
+      _ = result.mutableElements(Double.self).update(fromContentsOf: values)
+      return result
+    }
+    guard type.isFloat else { throw KernelProblem("\(type.name) is not a floating-point type") }
+    let result = context.allocate(.float32, shape)
+    let out = result.mutableElements(Float.self)
+    for (index, value) in values.enumerated() { out[index] = Float(value) }
+    return result.narrowed(to: type, context)
+  }
 }
