@@ -27,26 +27,38 @@ struct ChannelGeometry: Sendable {
     channelsLast = true
   }
 
-  /// result = data * scale + shift by channel, in float32.
+  /// result = (data - center) * scale + shift by channel, in float32; without centers, data * scale
+  /// + shift. `result` may be `data`.
   func scale(
-    _ data: Tensor, into result: Tensor, scales: [Float], shifts: [Float], _ context: RunContext
+    _ data: Tensor, into result: Tensor, centers: [Float]? = nil, scales: [Float],
+    shifts: [Float], _ context: RunContext
   ) throws {
     guard data.count > 0 else { return }
-    if channelsLast {
-      try context.forEachPiece(of: samples * positions, cost: channels) { pixels in
+    guard !channelsLast else {
+      return try context.forEachPiece(of: samples * positions, cost: channels) { pixels in
         let offset = pixels.lowerBound * channels
-        gs_scale_pixels(
-          data.start(Float.self) + offset, pixels.count, channels, channels, scales, shifts,
-          result.writableStart(Float.self) + offset)
+        let source = data.start(Float.self) + offset
+        let target = result.writableStart(Float.self) + offset
+        let count = pixels.count
+        if let centers {
+          gs_center_pixels(source, count, channels, channels, centers, scales, shifts, target)
+        } else {
+          gs_scale_pixels(source, count, channels, channels, scales, shifts, target)
+        }
       }
-      return
     }
     for sample in 0..<samples {
       try context.forEachPiece(of: channels, cost: positions) { planes in
         let offset = (sample * channels + planes.lowerBound) * positions
-        gs_scale_planes(
-          data.start(Float.self) + offset, planes.count, positions, Array(scales[planes]),
-          Array(shifts[planes]), result.writableStart(Float.self) + offset)
+        let source = data.start(Float.self) + offset
+        let target = result.writableStart(Float.self) + offset
+        let (count, scale, shift) = (planes.count, Array(scales[planes]), Array(shifts[planes]))
+        if let centers {
+          let center = Array(centers[planes])
+          gs_center_planes(source, count, positions, center, scale, shift, target)
+        } else {
+          gs_scale_planes(source, count, positions, scale, shift, target)
+        }
       }
     }
   }

@@ -7,8 +7,7 @@ extension Families {
     tensors: { settings in
       let epsilon = try settings.float("epsilon", default: 1e-5)
       return wideningHalves { call in
-        let data = try call.tensor(0)
-        let geometry = try ChannelGeometry(data)
+        let geometry = try ChannelGeometry(try call.tensor(0))
         let kernel = GroupNormalization(
           geometry: geometry, groups: geometry.channels, epsilon: Double(epsilon))
         return [try kernel.apply(call)]
@@ -45,12 +44,9 @@ private struct GroupNormalization: Sendable {
 
   /// Reads data, scale and bias from the call.
   func apply(_ call: KernelCall) throws -> Tensor {
-    let data = try call.tensor(0)
     let scale = try parameter(1, call)
     let bias = try parameter(2, call)
-    let result =
-      call.takeForWriting(0, data.elementType)
-      ?? call.context.allocate(data.elementType, data.shape, layout: data.layout)
+    let (data, result) = try call.tensorForRewriting(0)
     guard data.count > 0 else { return result }
     switch data.elementType {
     case .float32: try normalize(data, into: result, scale: scale, bias: bias, call.context)

@@ -67,50 +67,52 @@ private struct BatchNormalization: Sendable {
   }
 
   func infer(_ call: KernelCall) throws -> Tensor {
-    var data = try call.tensor(0)
-    if !isSpatial { data = data.converted(to: .rowMajor, call.context) }
-    let geometry = try geometry(of: data)
+    if !isSpatial {
+      call.inputs[0] = .tensor(try call.tensor(0).converted(to: .rowMajor, call.context))
+    }
+    let geometry = try geometry(of: try call.tensor(0))
     let given = try parameters(call, channels: geometry.channels)
     let terms = ChannelTerms(
       scale: given[0], bias: given[1], mean: given[2], variance: given[3], epsilon: epsilon)
-    let reusable = isSpatial ? call.takeForWriting(0, data.elementType) : nil
-    return try apply(terms, to: data, reusable, geometry, call.context)
-  }
-
-  private func apply(
-    _ terms: ChannelTerms, to data: Tensor, _ reusable: Tensor?, _ geometry: ChannelGeometry,
-    _ context: RunContext
-  ) throws -> Tensor {
-    let wide = data.widened(context)
-    let result =
-      reusable.flatMap { data.elementType.isHalf ? nil : $0 }
-      ?? context.allocate(wide.elementType, data.shape, layout: data.layout)
-    switch wide.elementType {
+    let type = try call.tensor(0).elementType
+    if type.isHalf { call.inputs[0] = .tensor(try call.tensor(0).widened(call.context)) }
+    let (data, result) = try call.tensorForRewriting(0)
+    switch data.elementType {
     case .float32:
       try geometry.scale(
-        wide, into: result, scales: terms.scales.map { Float($0) },
-        shifts: terms.shifts.map { Float($0) }, context)
+        data, into: result, scales: terms.scales.map { Float($0) },
+        shifts: terms.shifts.map { Float($0) }, call.context)
     case .float64:
-      geometry.forEachDouble(wide, into: result) { value, channel in
+      geometry.forEachDouble(data, into: result) { value, channel in
         value * terms.scales[channel] + terms.shifts[channel]
       }
     default: throw KernelProblem("\(data.elementType.name) is not a floating-point type")
     }
-    return result.narrowed(to: data.elementType, context)
+    return result.narrowed(to: type, call.context)
   }
 
   func train(_ call: KernelCall) throws -> [Tensor] {
-    let data = try call.tensor(0)
+    let given = try call.tensor(0)
+    let data = given.widened(call.context)
     let geometry = try geometry(of: data)
-    let given = try parameters(call, channels: geometry.channels)
-    let (mean, variance) = try geometry.moments(data.widened(call.context), call.context)
-    let terms = ChannelTerms(
-      scale: given[0], bias: given[1], mean: mean, variance: variance, epsilon: epsilon)
-    let result = try apply(terms, to: data, nil, geometry, call.context)
+    let parameters = try parameters(call, channels: geometry.channels)
+    let (mean, variance) = try geometry.moments(data, call.context)
+    let result = call.context.allocate(data.elementType, data.shape, layout: data.layout)
+    let scales = zip(parameters[0], variance).map { $0 / ($1 + epsilon).squareRoot() }
+    if data.elementType == .float32 {
+      try geometry.scale(
+        data, into: result, centers: mean.map { Float($0) }, scales: scales.map { Float($0) },
+        shifts: parameters[1].map { Float($0) }, call.context)
+    } else {
+      geometry.forEachDouble(data, into: result) { value, channel in
+        (value - mean[channel]) * scales[channel] + parameters[1][channel]
+      }
+    }
     let type = try call.tensor(3).elementType
     return [
-      result, try running(given[2], mean, type, call.context),
-      try running(given[3], variance, type, call.context),
+      result.narrowed(to: given.elementType, call.context),
+      try running(parameters[2], mean, type, call.context),
+      try running(parameters[3], variance, type, call.context),
     ]
   }
 

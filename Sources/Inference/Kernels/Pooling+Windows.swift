@@ -80,34 +80,39 @@ struct PoolWindows: Sendable {
   }
 
   /// Follows onnxruntime: rounding up never adds a window that starts after the input and the
-  /// padding before it.
+  /// padding before it, and automatic padding doesn't count dilations.
   private func axis(_ index: Int, extent: Int) throws -> gs_pool_axis {
     let (stride, dilation) = (strides[index], dilations[index])
     let reach = dilation * (extents[index] - 1) + 1
-    var (begin, end) = (0, 0)
-    var out: Int
-    switch padding {
-    case .same(let isUpper):
-      out = (extent + stride - 1) / stride
-      let total = max(0, (out - 1) * stride + reach - extent)
-      begin = isUpper ? total / 2 : total - total / 2
-      end = total - begin
-    case .given, .valid:
-      if case .given = padding { (begin, end) = (pads[index], pads[index + extents.count]) }
-      guard begin < reach, end < reach else {
-        throw KernelProblem(
-          "padding of \(max(begin, end)) is not smaller than the window, \(reach)")
-      }
-      let room = extent + begin + end - reach
-      guard room >= 0 else {
-        throw KernelProblem("a window of \(reach) is larger than the padded input, \(reach + room)")
-      }
-      out = (roundsUp ? (room + stride - 1) / stride : room / stride) + 1
-      if roundsUp, (out - 1) * stride >= extent + begin { out -= 1 }
+    let (begin, end) = padding(index, extent: extent)
+    guard begin < reach || begin == 0, end < reach || end == 0 else {
+      throw KernelProblem("padding of \(max(begin, end)) is not smaller than the window, \(reach)")
+    }
+    let room = extent + begin + end - reach
+    var out = room / stride + 1
+    if roundsUp {
+      out = (room < 0 ? -(-room / stride) : (room + stride - 1) / stride) + 1
+      if (out - 1) * stride >= extent + begin { out -= 1 }
+    }
+    guard out >= 0 else {
+      throw KernelProblem("a window of \(reach) is larger than the padded input, \(reach + room)")
     }
     return gs_pool_axis(
       in: extent, out: out, window: extents[index], stride: stride, dilation: dilation, pad: begin,
       pad_end: end)
+  }
+
+  /// Padding before and after one axis.
+  private func padding(_ index: Int, extent: Int) -> (begin: Int, end: Int) {
+    switch padding {
+    case .given: return (pads[index], pads[index + extents.count])
+    case .valid: return (0, 0)
+    case .same(let isUpper):
+      let count = (extent + strides[index] - 1) / strides[index]
+      let total = max(0, (count - 1) * strides[index] + extents[index] - extent)
+      let begin = isUpper ? total / 2 : total - total / 2
+      return (begin, total - begin)
+    }
   }
 
   /// The shape of the results.

@@ -154,11 +154,10 @@ struct ReductionVisitor {
     }
   }
 
-  /// The result of joining nothing.
+  /// The result of joining nothing; of a mean, as onnxruntime has it.
   private var emptyValue: Double {
     switch kind {
-    case .sum, .magnitudes, .norm, .squares: 0
-    case .mean: .nan
+    case .sum, .mean, .magnitudes, .norm, .squares: 0
     case .product: 1
     case .maximum, .logSum, .logSumExp: -.infinity
     case .minimum: .infinity

@@ -17,11 +17,8 @@ extension Families {
       tensors: { settings in
         let axis = try SoftmaxAxis(settings)
         return wideningHalves { call in
-          let data = try call.tensor(0)
+          let (data, result) = try call.tensorForRewriting(0)
           let block = try axis.block(of: data)
-          let result =
-            call.takeForWriting(0, data.elementType)
-            ?? call.context.allocate(data.elementType, data.shape, layout: data.layout)
           guard data.count > 0 else { return [result] }
           switch data.elementType {
           case .float32:

@@ -38,6 +38,16 @@ extension Tensor {
   }
 }
 
+extension KernelCall {
+  /// An input, and a tensor like it for the result: the input itself where nothing else holds it.
+  func tensorForRewriting(_ index: Int) throws -> (data: Tensor, result: Tensor) {
+    let type = try tensor(index).elementType
+    if let taken = takeForWriting(index, type) { return (taken, taken) }
+    let data = try tensor(index)
+    return (data, context.allocate(type, data.shape, layout: data.layout))
+  }
+}
+
 /// A tensor seen as outer x extent x inner: some neighbouring axes in memory, and what is around
 /// them.
 struct AxisBlock: Hashable, Sendable {
