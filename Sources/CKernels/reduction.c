@@ -7,9 +7,9 @@ enum { SQUARES_ABOUT = 100 };
 
 INLINED float term(int32_t kind, float v, float center) {
   switch (kind) {
-    case GS_SUM_MAGNITUDES: return fabsf(v);
-    case GS_SUM_SQUARES: return v * v;
-    case GS_LOG_SUM_EXP: return exponential(v - center);
+    case GS_REDUCE_SUM_MAGNITUDES: return fabsf(v);
+    case GS_REDUCE_SUM_SQUARES: return v * v;
+    case GS_REDUCE_LOG_SUM_EXP: return exponential(v - center);
     case SQUARES_ABOUT: return (v - center) * (v - center);
     default: return v;
   }
@@ -47,7 +47,7 @@ INLINED double row_product(const float *in, size_t count) {
 
 // The larger or smaller; NaN wins over everything.
 INLINED float pick(int32_t kind, float v, float best) {
-  if (kind == GS_MAXIMUM) return ((v > best) | (v != v)) ? v : best;
+  if (kind == GS_REDUCE_MAXIMUM) return ((v > best) | (v != v)) ? v : best;
   return ((v < best) | (v != v)) ? v : best;
 }
 
@@ -66,28 +66,28 @@ INLINED float row_best(int32_t kind, const float *in, size_t count) {
 INLINED float log_sum(double sum, float center) { return (float)(center + log(sum)); }
 
 INLINED float row_log_sum(const float *in, size_t count) {
-  float largest = row_best(GS_MAXIMUM, in, count);
+  float largest = row_best(GS_REDUCE_MAXIMUM, in, count);
   if (!isfinite(largest)) return largest;
-  return log_sum(row_sum(GS_LOG_SUM_EXP, in, count, largest), largest);
+  return log_sum(row_sum(GS_REDUCE_LOG_SUM_EXP, in, count, largest), largest);
 }
 
 DISPATCHED void gs_reduce_rows(int32_t reduction, const float *in, size_t rows, size_t count, float *out) {
 #define ROWS(RESULT) \
   for (size_t r = 0; r < rows; r++, in += count) out[r] = (float)(RESULT)
   switch (reduction) {
-    case GS_SUM: ROWS(row_sum(GS_SUM, in, count, 0)); break;
-    case GS_SUM_MAGNITUDES: ROWS(row_sum(GS_SUM_MAGNITUDES, in, count, 0)); break;
-    case GS_SUM_SQUARES: ROWS(row_sum(GS_SUM_SQUARES, in, count, 0)); break;
-    case GS_PRODUCT: ROWS(row_product(in, count)); break;
-    case GS_MAXIMUM: ROWS(row_best(GS_MAXIMUM, in, count)); break;
-    case GS_MINIMUM: ROWS(row_best(GS_MINIMUM, in, count)); break;
+    case GS_REDUCE_SUM: ROWS(row_sum(GS_REDUCE_SUM, in, count, 0)); break;
+    case GS_REDUCE_SUM_MAGNITUDES: ROWS(row_sum(GS_REDUCE_SUM_MAGNITUDES, in, count, 0)); break;
+    case GS_REDUCE_SUM_SQUARES: ROWS(row_sum(GS_REDUCE_SUM_SQUARES, in, count, 0)); break;
+    case GS_REDUCE_PRODUCT: ROWS(row_product(in, count)); break;
+    case GS_REDUCE_MAXIMUM: ROWS(row_best(GS_REDUCE_MAXIMUM, in, count)); break;
+    case GS_REDUCE_MINIMUM: ROWS(row_best(GS_REDUCE_MINIMUM, in, count)); break;
     default: ROWS(row_log_sum(in, count)); break;
   }
 #undef ROWS
 }
 
 DISPATCHED void gs_row_sums(const float *in, size_t rows, size_t count, double *sums) {
-  for (size_t r = 0; r < rows; r++) sums[r] = row_sum(GS_SUM, in + r * count, count, 0);
+  for (size_t r = 0; r < rows; r++) sums[r] = row_sum(GS_REDUCE_SUM, in + r * count, count, 0);
 }
 
 DISPATCHED void gs_row_squares(const float *in, size_t rows, size_t count, const float *centers, double *sums) {
@@ -123,9 +123,9 @@ INLINED void column_best(int32_t kind, const float *in, size_t rows, size_t stri
 INLINED void column_log_sums(const float *in, size_t rows, size_t stride, size_t width, float *out) {
   float largest[TILE], centers[TILE];
   double total[TILE];
-  column_best(GS_MAXIMUM, in, rows, stride, width, largest);
+  column_best(GS_REDUCE_MAXIMUM, in, rows, stride, width, largest);
   for (size_t j = 0; j < width; j++) centers[j] = isfinite(largest[j]) ? largest[j] : 0;
-  column_sums(GS_LOG_SUM_EXP, in, rows, stride, width, centers, total);
+  column_sums(GS_REDUCE_LOG_SUM_EXP, in, rows, stride, width, centers, total);
   for (size_t j = 0; j < width; j++)
     out[j] = isfinite(largest[j]) ? log_sum(total[j], largest[j]) : largest[j];
 }
@@ -133,13 +133,13 @@ INLINED void column_log_sums(const float *in, size_t rows, size_t stride, size_t
 INLINED void reduce_tile(int32_t reduction, const float *in, size_t rows, size_t stride, size_t width, float *out) {
   double total[TILE];
   switch (reduction) {
-    case GS_MAXIMUM: column_best(GS_MAXIMUM, in, rows, stride, width, out); return;
-    case GS_MINIMUM: column_best(GS_MINIMUM, in, rows, stride, width, out); return;
-    case GS_LOG_SUM_EXP: column_log_sums(in, rows, stride, width, out); return;
-    case GS_PRODUCT: column_products(in, rows, stride, width, total); break;
-    case GS_SUM_MAGNITUDES: column_sums(GS_SUM_MAGNITUDES, in, rows, stride, width, NULL, total); break;
-    case GS_SUM_SQUARES: column_sums(GS_SUM_SQUARES, in, rows, stride, width, NULL, total); break;
-    default: column_sums(GS_SUM, in, rows, stride, width, NULL, total); break;
+    case GS_REDUCE_MAXIMUM: column_best(GS_REDUCE_MAXIMUM, in, rows, stride, width, out); return;
+    case GS_REDUCE_MINIMUM: column_best(GS_REDUCE_MINIMUM, in, rows, stride, width, out); return;
+    case GS_REDUCE_LOG_SUM_EXP: column_log_sums(in, rows, stride, width, out); return;
+    case GS_REDUCE_PRODUCT: column_products(in, rows, stride, width, total); break;
+    case GS_REDUCE_SUM_MAGNITUDES: column_sums(GS_REDUCE_SUM_MAGNITUDES, in, rows, stride, width, NULL, total); break;
+    case GS_REDUCE_SUM_SQUARES: column_sums(GS_REDUCE_SUM_SQUARES, in, rows, stride, width, NULL, total); break;
+    default: column_sums(GS_REDUCE_SUM, in, rows, stride, width, NULL, total); break;
   }
   for (size_t j = 0; j < width; j++) out[j] = (float)total[j];
 }
@@ -153,8 +153,8 @@ DISPATCHED void gs_reduce_columns(int32_t reduction, const float *in, size_t row
 
 DISPATCHED void gs_column_sums(const float *in, size_t rows, size_t stride, size_t columns, double *sums) {
   size_t c = 0;
-  for (; c + TILE <= columns; c += TILE) column_sums(GS_SUM, in + c, rows, stride, TILE, NULL, sums + c);
-  if (c < columns) column_sums(GS_SUM, in + c, rows, stride, columns - c, NULL, sums + c);
+  for (; c + TILE <= columns; c += TILE) column_sums(GS_REDUCE_SUM, in + c, rows, stride, TILE, NULL, sums + c);
+  if (c < columns) column_sums(GS_REDUCE_SUM, in + c, rows, stride, columns - c, NULL, sums + c);
 }
 
 DISPATCHED void gs_column_squares(const float *in, size_t rows, size_t stride, size_t columns,

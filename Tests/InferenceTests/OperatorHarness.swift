@@ -13,6 +13,8 @@ struct OperatorHarness {
   var outputCount = 1
   /// Indices of inputs the node also knows when it is prepared, as constants are known.
   var constantInputs: Set<Int> = []
+  var followers: [Follower] = []
+  var threads = 1
 
   /// The operator's results for `inputs`; nil stands for an input that is left out.
   func run(_ inputs: [Tensor?]) throws -> [Tensor] {
@@ -29,10 +31,12 @@ struct OperatorHarness {
     var constants: [Int: Tensor] = [:]
     for index in constantInputs { constants[index] = inputs[index]?.tensor }
     let settings = NodeSettings(
-      node: node, version: version, constants: constants, inputCount: inputs.count, followers: [],
-      nested: { _ in throw KernelProblem("the harness has no nested graphs") })
+      node: node, version: version, constants: constants, inputCount: inputs.count,
+      followers: followers,
+      nested: { _ in throw KernelProblem("the harness has no nested graphs") },
+      versionOf: { _ in version })
     let body = try definition.prepare(settings)
-    let context = RunContext(pool: BufferPool(), workers: WorkerPool(threads: 1))
+    let context = RunContext(pool: BufferPool(), workers: WorkerPool(threads: threads))
     var given = inputs
     if definition.layouts == .rowMajor {
       given = inputs.map { value in

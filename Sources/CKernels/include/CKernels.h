@@ -69,4 +69,5 @@ void gs_pack_int4(const int8_t *in, size_t count, uint8_t *out);
 #include "movement.h"
 #include "recurrent.h"
 #include "reduction.h"
+#include "resampling.h"
 #include "spatial.h"

@@ -10,13 +10,13 @@
 // blocks in double. Results don't depend on how the work is cut by rows or columns.
 
 enum gs_reduction {
-  GS_SUM,
-  GS_SUM_MAGNITUDES,
-  GS_SUM_SQUARES,
-  GS_PRODUCT,
-  GS_MAXIMUM,
-  GS_MINIMUM,
-  GS_LOG_SUM_EXP,
+  GS_REDUCE_SUM,
+  GS_REDUCE_SUM_MAGNITUDES,
+  GS_REDUCE_SUM_SQUARES,
+  GS_REDUCE_PRODUCT,
+  GS_REDUCE_MAXIMUM,
+  GS_REDUCE_MINIMUM,
+  GS_REDUCE_LOG_SUM_EXP,
 };
 
 /// out[r] = reduction of row r. NaN anywhere gives NaN.

@@ -16,7 +16,8 @@ public final class InferenceSession: Sendable {
     public var isWatched: @Sendable (String) -> Bool
 
     /// Makes options.
-    public init(threads: Int = 1, isWatched: @escaping @Sendable (String) -> Bool = { _ in false }) {
+    public init(threads: Int = 1, isWatched: @escaping @Sendable (String) -> Bool = { _ in false })
+    {
       self.threads = threads
       self.isWatched = isWatched
     }

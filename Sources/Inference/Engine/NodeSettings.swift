@@ -15,6 +15,15 @@ struct NodeSettings {
   let followers: [Follower]
   /// Prepares a nested graph.
   let nested: (Graph) throws -> NestedProgram
+  /// The version of any domain's operator set.
+  let versionOf: (String) -> Int
+
+  /// The same settings for a kernel that also does what follows.
+  func fusing(_ followers: [Follower], inputCount: Int) -> NodeSettings {
+    NodeSettings(
+      node: node, version: version, constants: constants, inputCount: inputCount,
+      followers: followers, nested: nested, versionOf: versionOf)
+  }
 
   /// An integer attribute.
   func int(_ name: String) throws -> Int? {

@@ -158,7 +158,9 @@ struct NestedProgram: Sendable {
       throw KernelProblem("a nested graph has \(inputCount) inputs, \(inputs.count) were given")
     }
     let captured = try captures.map { index in
-      guard let value = call.inputs[index] else { throw KernelProblem("a captured value is missing") }
+      guard let value = call.inputs[index] else {
+        throw KernelProblem("a captured value is missing")
+      }
       return value
     }
     return try program.run(inputs + captured, context: call.context, observer: call.observer)

@@ -26,6 +26,8 @@ struct ProgramBuilder {
   private let captured: [Value]
   /// What is known before any run, by value.
   private var constants: [ObjectIdentifier: RunValue]
+  /// Constants that fusions made; kept, so that their identities stay theirs.
+  private var madeConstants: [Value] = []
 
   /// Builds the program of a whole model's graph.
   ///
@@ -55,9 +57,7 @@ struct ProgramBuilder {
     }
     var drafts = needed(try ordered())
     drafts = try fold(drafts)
-    drafts = Fusion.apply(to: drafts, graph: graph, isWatched: environment.isWatched) { value in
-      constants[ObjectIdentifier(value)]?.tensor
-    }
+    drafts = fuse(drafts)
     return try assemble(drafts)
   }
 
@@ -70,7 +70,8 @@ struct ProgramBuilder {
       guard let definition = OperatorTable.find(node.operatorType, domain: node.domain) else {
         throw NodeFailure(
           label: NodeLabel(node),
-          problem: KernelProblem(lacking: "the engine has no operator \(NodeLabel(node).operatorType)"))
+          problem: KernelProblem(
+            lacking: "the engine has no operator \(NodeLabel(node).operatorType)"))
       }
       waiting.append(
         Draft(
@@ -151,18 +152,38 @@ struct ProgramBuilder {
     return rest
   }
 
+  private mutating func fuse(_ drafts: [Draft]) -> [Draft] {
+    let known = constants
+    var made: [Value] = []
+    let fused = Fusion.apply(
+      to: drafts, graph: graph, isWatched: environment.isWatched,
+      constant: { known[ObjectIdentifier($0)]?.tensor },
+      define: { tensor in
+        let value = Value(name: "")
+        made.append(value)
+        constants[ObjectIdentifier(value)] = .tensor(tensor)
+        return value
+      })
+    madeConstants = made
+    return fused
+  }
+
   private func settings(
-    of draft: Draft, nested: @escaping (Graph) throws -> NestedProgram = { _ in
+    of draft: Draft,
+    nested: @escaping (Graph) throws -> NestedProgram = { _ in
       throw KernelProblem("an operator without nested graphs has one")
     }
   ) -> NodeSettings {
     var known: [Int: Tensor] = [:]
     for (index, value) in draft.inputs.enumerated() {
-      if let value, let tensor = constants[ObjectIdentifier(value)]?.tensor { known[index] = tensor }
+      if let value, let tensor = constants[ObjectIdentifier(value)]?.tensor {
+        known[index] = tensor
+      }
     }
     return NodeSettings(
       node: draft.node, version: environment.version(of: draft.node.domain), constants: known,
-      inputCount: draft.inputs.count, followers: draft.followers, nested: nested)
+      inputCount: draft.inputs.count, followers: draft.followers, nested: nested,
+      versionOf: environment.version)
   }
 
   // MARK: Assembling

@@ -141,12 +141,10 @@ private struct LayerNormalization: Sendable {
     self.isCentering = isCentering
     axis = try settings.int("axis", default: -1)
     self.epsilon = try settings.float("epsilon", default: epsilon)
-    switch try settings.int("stash_type", default: 1) {
-    case 1: stashType = .float32
-    case 10: stashType = .float16
-    case 11: stashType = .float64
-    case 16: stashType = .bfloat16
-    case let other: throw KernelProblem("the stash_type \(other) is not a floating-point type")
+    stashType = try ElementType(
+      numberTypeAttribute: try settings.int("stash_type", default: 1))
+    guard stashType.isFloat else {
+      throw KernelProblem("the stash_type \(stashType.name) is not a floating-point type")
     }
   }
 
@@ -180,7 +178,7 @@ private struct LayerNormalization: Sendable {
 
   private func stashed(_ tensor: Tensor, _ context: RunContext) throws -> Tensor {
     if tensor.elementType == stashType { return tensor }
-    return try Tensor.of(tensor.doubles(), tensor.shape, stashType, context)
+    return try context.allocate(stashType, tensor.shape, doubles: tensor.doubles())
   }
 
   /// A parameter with one element for each normalized value, the same for all rows (step 0), or,

@@ -120,24 +120,6 @@ private struct BatchNormalization: Sendable {
     _ before: [Double], _ current: [Double], _ type: ElementType, _ context: RunContext
   ) throws -> Tensor {
     let values = zip(before, current).map { $0 * momentum + $1 * (1 - momentum) }
-    return try Tensor.of(values, [values.count], type, context)
-  }
-}
-
-extension Tensor {
-  /// A tensor of a floating-point type, each element rounded.
-  static func of(
-    _ values: [Double], _ shape: [Int], _ type: ElementType, _ context: RunContext
-  ) throws -> Tensor {
-    if type == .float64 {
-      let result = context.allocate(type, shape)
-      _ = result.mutableElements(Double.self).update(fromContentsOf: values)
-      return result
-    }
-    guard type.isFloat else { throw KernelProblem("\(type.name) is not a floating-point type") }
-    let result = context.allocate(.float32, shape)
-    let out = result.mutableElements(Float.self)
-    for (index, value) in values.enumerated() { out[index] = Float(value) }
-    return result.narrowed(to: type, context)
+    return try context.allocate(type, [values.count], doubles: values)
   }
 }

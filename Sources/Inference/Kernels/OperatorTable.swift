@@ -22,7 +22,8 @@ enum OperatorTable {
   }
 
   private static let byName: [Key: OperatorDefinition] = Dictionary(
-    all.map { (Key(name: $0.name, domain: $0.domain), $0) }, uniquingKeysWith: { first, _ in first })
+    all.map { (Key(name: $0.name, domain: $0.domain), $0) }, uniquingKeysWith: { first, _ in first }
+  )
 }
 
 /// The operators, grouped by what they do. Each family has a file of its own.

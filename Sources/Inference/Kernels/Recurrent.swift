@@ -1,3 +1,6 @@
 extension Families {
-  static let recurrent: [OperatorDefinition] = []
+  /// Recurrent layers: a cell that runs along a sequence.
+  static let recurrent = [
+    LongShortTermMemory.definition, GatedUnit.definition, PlainRecurrence.definition,
+  ]
 }

@@ -27,20 +27,22 @@ struct ReductionVisitor {
         ? result : context.allocate(.float32, [pass.outer, pass.inner])
       try run(operation, pass, from: source, to: target)
       source = target
-      if operation == GS_SUM_MAGNITUDES || operation == GS_SUM_SQUARES { operation = GS_SUM }
+      if operation == GS_REDUCE_SUM_MAGNITUDES || operation == GS_REDUCE_SUM_SQUARES {
+        operation = GS_REDUCE_SUM
+      }
     }
     finishFloats()
   }
 
   private static func operation(_ kind: ReductionKind) -> gs_reduction {
     switch kind {
-    case .sum, .mean, .logSum: GS_SUM
-    case .product: GS_PRODUCT
-    case .maximum: GS_MAXIMUM
-    case .minimum: GS_MINIMUM
-    case .magnitudes: GS_SUM_MAGNITUDES
-    case .norm, .squares: GS_SUM_SQUARES
-    case .logSumExp: GS_LOG_SUM_EXP
+    case .sum, .mean, .logSum: GS_REDUCE_SUM
+    case .product: GS_REDUCE_PRODUCT
+    case .maximum: GS_REDUCE_MAXIMUM
+    case .minimum: GS_REDUCE_MINIMUM
+    case .magnitudes: GS_REDUCE_SUM_MAGNITUDES
+    case .norm, .squares: GS_REDUCE_SUM_SQUARES
+    case .logSumExp: GS_REDUCE_LOG_SUM_EXP
     }
   }
 

@@ -54,7 +54,7 @@ extension Families {
       for state in states.indices { outputs[state + 1][index] = states[state] }
     }
     return try outputs.map {
-      try Tensor.of($0, group[0].shape, group[0].elementType, context)
+      try context.allocate(group[0].elementType, group[0].shape, doubles: $0)
     }
   }
 }

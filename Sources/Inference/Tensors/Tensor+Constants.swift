@@ -5,7 +5,8 @@ extension Tensor {
   /// A tensor with a copy of the elements, or with the pages of a mapped file.
   package init(constant data: TensorData) throws { try self.init(constant: data, pool: .init()) }
 
-  /// A constant of a model. Mapped weights stay mapped; everything else is copied.
+  /// A constant of a model. Mapped weights stay mapped, at whatever address the file gives them (the
+  /// processors this runs on read unaligned elements); everything else is copied.
   ///
   /// - Throws: a type the engine doesn't hold, or too few bytes.
   init(constant data: TensorData, pool: BufferPool) throws {
@@ -14,11 +15,15 @@ extension Tensor {
     else { throw KernelProblem("\(data.elementType.name) has no representation in memory") }
     switch data.storage {
     case .strings(let strings):
-      guard strings.count == count else { throw KernelProblem("\(strings.count) strings for \(count) places") }
+      guard strings.count == count else {
+        throw KernelProblem("\(strings.count) strings for \(count) places")
+      }
       let storage = pool.storage(byteCount: count * 8)
       self.init(.string, data.dimensions, storage: storage)
       let numbers = mutableElements(UInt64.self)
-      for (index, string) in strings.enumerated() { numbers[index] = StringTable.number(of: string) }
+      for (index, string) in strings.enumerated() {
+        numbers[index] = StringTable.number(of: string)
+      }
     case .packed(let bytes):
       guard bytes.count >= data.elementType.byteCount(of: count) ?? .max else {
         throw KernelProblem("a constant has \(bytes.count) bytes, too few for its shape")
@@ -29,8 +34,7 @@ extension Tensor {
         unpackNibbles(bytes, signed: data.elementType == .int4)
         return
       }
-      let isAligned = bytes.withUnsafeBytes { Int(bitPattern: $0.baseAddress) % width == 0 }
-      if bytes.isMapped, isAligned, bytes.count >= 4096 {
+      if bytes.isMapped, bytes.count >= 4096 {
         self.init(data.elementType, data.dimensions, storage: Storage(mapped: bytes))
         return
       }

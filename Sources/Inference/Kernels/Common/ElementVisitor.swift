@@ -6,15 +6,19 @@ protocol NumberElement: TensorElement, Comparable, Numeric {
   init(converting value: Double)
   /// The value as a double.
   var asDouble: Double { get }
+  /// This number plus a product; integers wrap around.
+  func addingProduct(wrapping left: Self, _ right: Self) -> Self
 }
 
 extension Float: NumberElement {
   init(converting value: Double) { self = Float(value) }
   var asDouble: Double { Double(self) }
+  func addingProduct(wrapping left: Float, _ right: Float) -> Float { self + left * right }
 }
 extension Double: NumberElement {
   init(converting value: Double) { self = value }
   var asDouble: Double { self }
+  func addingProduct(wrapping left: Double, _ right: Double) -> Double { self + left * right }
 }
 extension NumberElement where Self: FixedWidthInteger {
   init(converting value: Double) {
@@ -29,6 +33,7 @@ extension NumberElement where Self: FixedWidthInteger {
     }
   }
   var asDouble: Double { Double(self) }
+  func addingProduct(wrapping left: Self, _ right: Self) -> Self { self &+ left &* right }
 }
 extension Int8: NumberElement {}
 extension Int16: NumberElement {}
@@ -61,7 +66,8 @@ extension ElementType {
     case .uint16: try visitor.visit(UInt16.self)
     case .uint32: try visitor.visit(UInt32.self)
     case .uint64: try visitor.visit(UInt64.self)
-    default: throw KernelProblem(lacking: "\(name) is not a number type this operator computes with")
+    default:
+      throw KernelProblem(lacking: "\(name) is not a number type this operator computes with")
     }
   }
 

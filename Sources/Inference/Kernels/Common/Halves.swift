@@ -1,3 +1,4 @@
+import CKernels
 import ModelGraph
 
 extension ElementType {
@@ -10,12 +11,12 @@ extension Tensor {
   func widened(_ context: RunContext) -> Tensor {
     guard elementType.isHalf else { return self }
     let result = context.allocate(.float32, shape, layout: layout)
-    let out = result.mutableElements(Float.self)
-    let bits = elements(UInt16.self)
-    for index in 0..<count {
-      out[index] =
-        elementType == .float16
-        ? Float(half: bits[index]) : Float(bitPattern: UInt32(bits[index]) << 16)
+    let out = result.storage.base.assumingMemoryBound(to: Float.self)
+    let bits = storage.base.assumingMemoryBound(to: UInt16.self)
+    if elementType == .float16 {
+      gs_widen_half(bits, count, out)
+    } else {
+      gs_widen_bfloat(bits, count, out)
     }
     return result
   }
@@ -24,35 +25,14 @@ extension Tensor {
   func narrowed(to type: ElementType, _ context: RunContext) -> Tensor {
     guard elementType == .float32, type.isHalf else { return self }
     let result = context.allocate(type, shape, layout: layout)
-    let out = result.mutableElements(UInt16.self)
-    let values = elements(Float.self)
-    for index in 0..<count {
-      out[index] = type == .float16 ? values[index].halfBits : values[index].bfloatBits
+    let out = result.storage.base.assumingMemoryBound(to: UInt16.self)
+    let values = storage.base.assumingMemoryBound(to: Float.self)
+    if type == .float16 {
+      gs_narrow_half(values, count, out)
+    } else {
+      gs_narrow_bfloat(values, count, out)
     }
     return result
-  }
-}
-
-extension Float {
-  /// The IEEE half-precision bit pattern, rounded to nearest, ties to even.
-  var halfBits: UInt16 {
-    let sign = UInt16(truncatingIfNeeded: bitPattern >> 16) & 0x8000
-    let magnitude = bitPattern & 0x7fff_ffff
-    if magnitude > 0x7f80_0000 { return sign | 0x7e00 }
-    if magnitude >= 0x477f_f000 { return sign | 0x7c00 }
-    if magnitude < 0x3880_0000 {
-      // Adding 0.5 lets the processor round at the place of the smallest half.
-      let rounded = Float(bitPattern: magnitude) + 0.5
-      return sign | UInt16(truncatingIfNeeded: rounded.bitPattern &- 0x3f00_0000)
-    }
-    let rounded = magnitude &+ 0xfff &+ (magnitude >> 13 & 1)
-    return sign | UInt16(truncatingIfNeeded: (rounded &- 0x3800_0000) >> 13)
-  }
-
-  /// The bfloat16 bit pattern, rounded to nearest, ties to even.
-  var bfloatBits: UInt16 {
-    if isNaN { return UInt16(truncatingIfNeeded: bitPattern >> 16) | 0x40 }
-    return UInt16(truncatingIfNeeded: (bitPattern &+ 0x7fff &+ (bitPattern >> 16 & 1)) >> 16)
   }
 }
 
