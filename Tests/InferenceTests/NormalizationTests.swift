@@ -199,6 +199,19 @@ import Testing
     #expect(result.array(Float.self) == [0.6, 0.8, 0, 0])
   }
 
+  /// A tensor with no elements may claim any other extents.
+  @Test func hugeEmptyShapesAreRefused() {
+    let nothing = Tensor([0, 1 << 40, 1 << 20], [Float]())
+    let one = Tensor([1], [Float(1)])
+    for (name, inputs) in [
+      ("LayerNormalization", [nothing, one]), ("ReduceSum", [nothing]), ("Softmax", [nothing]),
+      ("InstanceNormalization", [nothing, one, one]), ("GlobalAveragePool", [nothing]),
+      ("MeanVarianceNormalization", [nothing]), ("SoftmaxCrossEntropyLoss", [nothing, one]),
+    ] {
+      #expect(throws: KernelProblem.self, "\(name)") { try OperatorHarness(name: name).run(inputs) }
+    }
+  }
+
   @Test func parametersHaveToFit() {
     let data = Tensor([1, 2, 1], [Float(1), 2])
     let three = Tensor([3], [Float(1), 1, 1])

@@ -19,6 +19,7 @@ extension Families {
       let loss = try ClassLoss(settings)
       return wideningHalves { call in
         let scores = try call.tensor(0)
+        try scores.checkExtents()
         guard scores.rank >= 2 else { throw KernelProblem("\(scores.description) has no classes") }
         let logarithms = call.context.allocate(scores.elementType, scores.shape)
         let block = AxisBlock(scores.shape, axes: 1..<2)
@@ -55,6 +56,7 @@ private struct ClassLoss: Sendable {
 
   /// Inputs 1 and 2 of the call are the classes and their weights.
   func apply(to logarithms: Tensor, _ call: KernelCall) throws -> Tensor {
+    try logarithms.checkExtents()
     guard logarithms.rank >= 2, let classes = try call.integers(1) else {
       throw KernelProblem("\(logarithms.description) has no classes")
     }

@@ -12,6 +12,7 @@ struct ChannelGeometry: Sendable {
   /// Axis 0 counts samples, axis 1 channels; a tensor with one axis has one channel.
   init(_ data: Tensor) throws {
     guard data.rank > 0 else { throw KernelProblem("a scalar has no channels") }
+    try data.checkExtents()
     samples = data.shape[0]
     channels = data.rank > 1 ? data.shape[1] : 1
     positions = data.shape.dropFirst(2).reduce(1, *)
@@ -21,6 +22,7 @@ struct ChannelGeometry: Sendable {
   /// All values of a sample are channels.
   init(unspatial data: Tensor) throws {
     guard data.rank > 0 else { throw KernelProblem("a scalar has no channels") }
+    try data.checkExtents()
     samples = data.shape[0]
     channels = data.shape.dropFirst().reduce(1, *)
     positions = 1

@@ -152,6 +152,7 @@ private struct LayerNormalization: Sendable {
   func apply(
     _ data: Tensor, scale: Tensor, bias: Tensor?, type: ElementType? = nil, _ context: RunContext
   ) throws -> Results {
+    try data.checkExtents()
     let axis = try resolvedAxis(axis, rank: data.rank)
     let wide = data.widened(context)
     let rows = data.shape[..<axis].reduce(1, *)

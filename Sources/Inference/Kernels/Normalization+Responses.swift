@@ -68,6 +68,7 @@ extension Families {
       let axes = try settings.ints("axes") ?? [0, 2, 3]
       return wideningHalves { call in
         let data = try call.tensor(0)
+        try data.checkExtents()
         let resolved = Set(try axes.map { try resolvedAxis($0, rank: data.rank) })
         let result = call.context.allocate(data.elementType, data.shape, layout: data.layout)
         switch data.elementType {
@@ -129,6 +130,7 @@ private struct LocalResponse: Sendable {
 
   func apply(to data: Tensor, _ context: RunContext) throws -> Tensor {
     guard data.rank >= 2 else { throw KernelProblem("\(data.description) has no channels") }
+    try data.checkExtents()
     let result = context.allocate(.float32, data.shape, layout: data.layout)
     guard data.count > 0 else { return result }
     let (samples, channels) = (data.shape[0], data.shape[1])

@@ -42,6 +42,7 @@ private struct MaximumVisitor: NumberVisitor {
   let context: RunContext
 
   func visit<Element: NumberElement>(_ type: Element.Type) throws -> Tensor {
+    try data.checkExtents()
     let axes = try windows.axes(for: data.shape)
     let shape = try windows.shape(of: data, axes)
     let result = context.allocate(data.elementType, shape, layout: data.layout)
@@ -96,6 +97,7 @@ private struct MaximumSearch: Sendable {
   ///
   /// - Precondition: `data` is row-major.
   func pool(_ data: Tensor, _ context: RunContext) throws -> (values: Tensor, places: Tensor) {
+    try data.checkExtents()
     let axes = try windows.axes(for: data.shape)
     let shape = try windows.shape(of: data, axes)
     let values = context.allocate(data.elementType, shape)

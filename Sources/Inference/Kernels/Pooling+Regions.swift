@@ -56,6 +56,7 @@ private struct Unpooling: Sendable {
   func unpool(
     _ data: Tensor, _ places: Tensor, shape given: [Int]?, _ context: RunContext
   ) throws -> Tensor {
+    try data.checkExtents()
     guard data.rank == extents.count + 2, places.shape == data.shape else {
       throw KernelProblem("\(data.description) cannot be unpooled with \(places.description)")
     }
@@ -115,6 +116,7 @@ private struct RegionPooling: Sendable {
   func pool<Element: NumberElement & BinaryFloatingPoint>(
     _ type: Element.Type, _ data: Tensor, _ regions: Tensor, _ context: RunContext
   ) throws -> Tensor {
+    try data.checkExtents()
     guard data.rank == 4, regions.rank == 2, regions.shape[1] == 5 else {
       throw KernelProblem("\(data.description) has no regions like \(regions.description)")
     }

@@ -156,6 +156,7 @@ struct WindowSums: Sendable {
 
   /// Pools any floating-point tensor that isn't of half precision.
   func pool(_ data: Tensor, _ context: RunContext) throws -> Tensor {
+    try data.checkExtents()
     let axes = try windows.axes(for: data.shape)
     let shape = try windows.shape(of: data, axes)
     let result = context.allocate(data.elementType, shape, layout: data.layout)

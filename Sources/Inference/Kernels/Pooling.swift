@@ -89,6 +89,7 @@ extension PoolWindows {
   func poolLines(
     _ data: Tensor, _ context: RunContext, _ kernel: @escaping LineKernel
   ) throws -> Tensor {
+    try data.checkExtents()
     let axes = try axes(for: data.shape)
     let isWide = data.shape[1] >= 8 && data.rank >= 3
     let source = isWide ? data.converted(to: .channelsLast, context) : data

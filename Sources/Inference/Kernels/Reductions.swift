@@ -77,10 +77,8 @@ struct Reduction: Sendable {
 
   /// The reduced tensor, in `data`'s layout where it has one.
   func apply(to data: Tensor, _ context: RunContext) throws -> Tensor {
+    try data.checkExtents()
     let kept = data.shape.indices.map { axes.contains($0) ? 1 : data.shape[$0] }
-    guard TensorData.elementCount(of: kept) != nil else {
-      throw KernelProblem("the reduced shape \(kept) has too many elements")
-    }
     let result = context.allocate(data.elementType, kept, layout: data.layout)
     let visitor = ReductionVisitor(reduction: self, data: data, result: result, context: context)
     switch data.elementType {

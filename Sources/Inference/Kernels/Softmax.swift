@@ -131,6 +131,7 @@ private struct SoftmaxAxis: Sendable {
   /// The axes as a block in memory. In channels-last order the axes from any axis on lie together
   /// too.
   func block(of data: Tensor) throws -> AxisBlock {
+    try data.checkExtents()
     let physical = data.layout.physicalShape(data.shape)
     guard flattens else {
       if data.rank == 0, axis == 0 || axis == -1 { return AxisBlock([1], axes: 0..<1) }

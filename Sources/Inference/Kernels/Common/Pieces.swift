@@ -48,6 +48,18 @@ extension KernelCall {
   }
 }
 
+extension Tensor {
+  /// Keeps products of some of the extents small where others are 0: a model can claim any shape
+  /// for a tensor with no elements, and results may have fewer axes.
+  ///
+  /// - Throws: an empty tensor whose other extents multiply to more than 2^28.
+  func checkExtents() throws {
+    guard count == 0 else { return }
+    guard let others = TensorData.elementCount(of: shape.map { max(1, $0) }), others <= 1 << 28
+    else { throw KernelProblem("the shape \(shape) is too large for an empty tensor") }
+  }
+}
+
 /// A tensor seen as outer x extent x inner: some neighbouring axes in memory, and what is around
 /// them.
 struct AxisBlock: Hashable, Sendable {
