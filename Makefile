@@ -7,14 +7,15 @@ DEMO_OUTPUT ?= demo-output
 PYTHON ?= python3
 VENV := .build-venv
 
-# iniparser is the only library outside the Swift packages; git fetches those.
-PACKAGES := libiniparser-dev git ca-certificates
+# Libraries outside the Swift packages: INI files, and convolutions and matrix products. git fetches the
+# Swift packages.
+PACKAGES := libiniparser-dev libdnnl-dev git ca-certificates
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: setup build demo test lint install fuzz verify bench docs proto clean
+.PHONY: setup build demo test lint install fuzz verify conformance sanitize bench docs proto clean
 
 setup:
-	@missing=""; for package in $(PACKAGES); do \
+	@missing=""; for package in $(PACKAGES) $(MORE_PACKAGES); do \
 	  dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
 	if [ -n "$$missing" ]; then \
 	  echo "installing$$missing"; \
@@ -66,6 +67,19 @@ verify: build $(VENV)
 	$(VENV)/bin/python Tests/Oracles/verify_all.py $(BINARY)
 	$(VENV)/bin/python Tests/Oracles/interruption.py $(BINARY) fixtures/digits/digits_cnn.onnx
 
+# ONNX's backend tests on the inference engine; writes docs/operators.md.
+CASES := /usr/share/libonnx-testdata/data
+conformance: MORE_PACKAGES := libonnx-testdata
+conformance: setup
+	$(SWIFT) build $(RELEASE) --product gsconvert-conformance
+	.build-release/release/gsconvert-conformance $(CASES)/node --at-least 750 --page docs/operators.md
+	.build-release/release/gsconvert-conformance $(CASES)/simple $(CASES)/pytorch-converted $(CASES)/pytorch-operator
+
+# Many threads in one program, watched by ThreadSanitizer.
+sanitize: setup
+	$(SWIFT) build --build-tests --sanitize=thread --scratch-path .build-thread
+	$(SWIFT) test --skip-build --sanitize=thread --scratch-path .build-thread --filter InferenceTests.Concurrency
+
 # Speed and memory against onnxruntime's own quantizer; MODEL=... for another model.
 MODEL ?= fixtures/digits/digits_cnn.onnx
 bench: build $(VENV)
@@ -81,4 +95,4 @@ proto:
 	  protoc --swift_out=. --swift_opt=Visibility=Internal onnx_subset.proto
 
 clean:
-	rm -rf .build .build-release $(VENV) $(DEMO_OUTPUT)
+	rm -rf .build .build-release .build-thread $(VENV) $(DEMO_OUTPUT)

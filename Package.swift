@@ -73,7 +73,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(
-      name: "InferenceTests", dependencies: ["Inference", "ModelFormats", "ModelGraph", "Support"],
+      name: "InferenceTests",
+      dependencies: ["CKernels", "Inference", "ModelFormats", "ModelGraph", "Support"],
       swiftSettings: hot),
     .testTarget(
       name: "ConversionTests",

@@ -23,6 +23,10 @@ struct BackendCase {
   func result() -> CaseResult {
     do {
       let model = try ONNXReader.read(path: "\(path)/model.onnx")
+      // Some cases declare other shapes than they feed; the suite doesn't look at declarations.
+      for input in model.graph.inputs {
+        if case .tensor(let type, _)? = input.type { input.type = .tensor(type, shape: nil) }
+      }
       let session = try InferenceSession(model: model)
       for set in 0... {
         let folder = "\(path)/test_data_set_\(set)"
@@ -41,6 +45,12 @@ struct BackendCase {
     }
   }
 
+  /// Operators whose results nobody can foretell; the suite stores one outcome of its own.
+  private static let random: Set<String> = [
+    "Bernoulli", "RandomUniform", "RandomUniformLike", "RandomNormal", "RandomNormalLike",
+    "Multinomial",
+  ]
+
   private func check(
     _ folder: String, _ model: Model, _ session: InferenceSession
   ) throws -> String? {
@@ -55,7 +65,10 @@ struct BackendCase {
       let file = "\(folder)/output_\(index).pb"
       guard FileManager.default.fileExists(atPath: file) else { continue }
       let expected = try StoredValue.read(file, like: output)
-      if let problem = Comparison.difference(results[index].value, expected) {
+      let isRandom = model.graph.nodes.contains { Self.random.contains($0.operatorType) }
+      if let problem = Comparison.difference(
+        results[index].value, expected, shapesOnly: isRandom)
+      {
         return "\(output.name): \(problem)"
       }
     }
@@ -66,12 +79,9 @@ struct BackendCase {
 /// Reads the values that test data stores.
 enum StoredValue {
   static func read(_ file: String, like value: Value) throws -> RunValue {
-    if case .tensor? = value.type {
-      return .tensor(try Tensor(constant: ONNXValueFile.read(path: file, as: .tensor)[0]))
-    }
     switch kind(of: value) {
     case .tensor:
-      return .tensor(try Tensor(constant: ONNXValueFile.read(path: file, as: .tensor)[0]))
+      return .tensor(try Tensor(constant: try tensor(file, like: value)))
     case .sequence:
       let tensors = try ONNXValueFile.read(path: file, as: .sequence)
       return .sequence(
@@ -85,6 +95,14 @@ enum StoredValue {
       guard let tensor = tensors.first else { return .nothing }
       return .tensor(try Tensor(constant: tensor))
     }
+  }
+
+  /// A stored tensor. The suite's generator had no type for bfloat16 and stored its bits as uint16.
+  private static func tensor(_ file: String, like value: Value) throws -> TensorData {
+    let data = try ONNXValueFile.read(path: file, as: .tensor)[0]
+    guard case .tensor(.bfloat16, _)? = value.type, data.elementType == .uint16 else { return data }
+    return TensorData(
+      elementType: .bfloat16, dimensions: data.dimensions, storage: data.storage)
   }
 
   /// The declaration's bytes tell: ValueInfo.type (2) holds tensor (1), sequence (4), optional (9).

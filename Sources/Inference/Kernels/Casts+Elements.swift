@@ -93,10 +93,10 @@ enum Casting {
     switch source.elementType {
     case .float32:
       let values = source.elements(Float.self)
-      fill { Spelling.text(Double(values[$0]), digits: 8) }
+      fill { Spelling.text(values[$0]) }
     case .float64:
       let values = source.elements(Double.self)
-      fill { Spelling.text(values[$0], digits: 17) }
+      fill { Spelling.text(values[$0]) }
     case .uint64:
       let values = source.elements(UInt64.self)
       fill { String(values[$0]) }

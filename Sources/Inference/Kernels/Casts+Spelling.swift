@@ -2,10 +2,32 @@ import Glibc
 
 /// How numbers are written and read as strings.
 enum Spelling {
-  /// A number with at most that many digits, as C's `%g` writes it.
-  static func text(_ value: Double, digits: Int32) -> String {
+  /// A number with the fewest digits that read back as the same number, in the form of C's `%g`.
+  static func text(_ value: Float) -> String {
+    special(Double(value)) ?? shortest(Double(value), digits: 6...9) { Float($0) == value }
+  }
+
+  /// The same for double precision.
+  static func text(_ value: Double) -> String {
+    special(value) ?? shortest(value, digits: 15...17) { Double($0) == value }
+  }
+
+  private static func special(_ value: Double) -> String? {
     if value.isNaN { return "NaN" }
-    if value.isInfinite { return value < 0 ? "-INF" : "INF" }
+    return value.isInfinite ? value < 0 ? "-INF" : "INF" : nil
+  }
+
+  private static func shortest(
+    _ value: Double, digits: ClosedRange<Int32>, _ readsBack: (String) -> Bool
+  ) -> String {
+    for count in digits {
+      let text = formatted(value, digits: count)
+      if count == digits.upperBound || readsBack(text) { return text }
+    }
+    return formatted(value, digits: digits.upperBound)
+  }
+
+  private static func formatted(_ value: Double, digits: Int32) -> String {
     var buffer = [CChar](repeating: 0, count: 40)
     let length = withVaList([digits, value]) {
       vsnprintf(&buffer, buffer.count, "%.*g", $0)

@@ -38,7 +38,9 @@ extension Families {
     })
 
   private static let dropout = OperatorDefinition(
-    "Dropout", versions: "a ratio as attribute before 12; a mask of the data's type before 10",
+    "Dropout",
+    versions:
+      "a ratio as attribute and a mask of zeros before 12; a mask of the data's type before 10",
     types: "all", layouts: .any,
     tensors: { settings in
       let hasMask = settings.hasOutput(1)
@@ -52,7 +54,7 @@ extension Families {
         guard hasMask else { return [input] }
         let type = maskIsBool ? ElementType.bool : input.elementType
         let mask = call.context.allocate(.bool, input.shape, layout: input.layout)
-        mask.mutableElements(UInt8.self).update(repeating: 1)
+        mask.mutableElements(UInt8.self).update(repeating: mayTrain ? 1 : 0)
         return [input, try Casting.cast(mask, to: type, call.context)]
       }
     })

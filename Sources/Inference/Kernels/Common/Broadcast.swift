@@ -9,15 +9,12 @@ struct Broadcast: Sendable {
   struct Operand {
     let shape: [Int]
     let layout: Layout
+    let count: Int
 
     init(_ tensor: Tensor) {
       shape = tensor.shape
       layout = tensor.layout
-    }
-
-    init(_ shape: [Int], _ layout: Layout = .rowMajor) {
-      self.shape = shape
-      self.layout = layout
+      count = tensor.count
     }
   }
 
@@ -48,6 +45,10 @@ struct Broadcast: Sendable {
   ///
   /// - Throws: shapes that don't broadcast, or whose common shape is beyond anything real.
   init(_ operands: [Operand]) throws {
+    if let flat = Broadcast(flat: operands) {
+      self = flat
+      return
+    }
     var common = operands[0].shape
     for operand in operands.dropFirst() { common = try broadcastShape(common, operand.shape) }
     guard TensorData.elementCount(of: common) != nil else {
@@ -76,18 +77,36 @@ struct Broadcast: Sendable {
     outerStrides = steps
   }
 
+  /// The plan where operands have one shape and layout, or are single elements: one long row.
+  private init?(flat operands: [Operand]) {
+    guard let main = operands.max(by: { $0.count < $1.count }) else { return nil }
+    var steps = SIMD4<Int>.zero
+    for (index, operand) in operands.enumerated() {
+      if operand.count != 1 {
+        guard operand.layout == main.layout, operand.shape == main.shape else { return nil }
+        steps[index] = 1
+      } else if operand.shape.count > main.shape.count || main.count == 0 {
+        return nil
+      }
+    }
+    shape = main.shape
+    layout = main.layout
+    (rows, columns) = (1, main.count)
+    (rowStrides, columnStrides) = (.zero, steps)
+    (outerExtents, outerStrides) = ([], [])
+  }
+
   /// The layout in which fewest elements have to be moved.
   private static func layout(of operands: [Operand], rank: Int) -> Layout {
     var balance = 0
     var isChannelsLast = false
     for operand in operands {
-      let count = operand.shape.reduce(1, *)
       if operand.layout == .channelsLast {
         guard operand.shape.count == rank else { return .rowMajor }
         isChannelsLast = true
-        if !Layout.coincide(for: operand.shape) { balance += count }
+        if !Layout.coincide(for: operand.shape) { balance += operand.count }
       } else if rank >= 3, !Layout.coincide(for: padded(operand.shape, to: rank)) {
-        balance -= count
+        balance -= operand.count
       }
     }
     return isChannelsLast && balance >= 0 ? .channelsLast : .rowMajor
