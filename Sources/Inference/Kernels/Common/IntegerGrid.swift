@@ -69,6 +69,15 @@ struct ScaleParameters: Sendable {
     zeros = try zero.doubles().map { Int32($0) }
   }
 
+  /// One scale and zero point for a whole tensor.
+  init(scale: Float, zero: Int32, type: ElementType) {
+    scales = [scale]
+    zeros = [zero]
+    shape = []
+    scaleType = .float32
+    zeroType = type
+  }
+
   /// The one scale and zero point.
   func single() throws -> (scale: Float, zero: Int32) {
     guard scales.count == 1 else {

@@ -178,7 +178,7 @@ extension Families {
         scales.mutableElements(Float.self)[0] = scale
         let zeros = call.context.allocate(.uint8, [])
         zeros.mutableElements(UInt8.self)[0] = zero
-        let parameters = try ScaleParameters(scale: scales, zero: zeros)
+        let parameters = ScaleParameters(scale: scale, zero: Int32(zero), type: .uint8)
         let result = try QuantizedIntegers.quantize(input, to: .uint8, parameters, call.context)
         return [result, scales, zeros]
       }
