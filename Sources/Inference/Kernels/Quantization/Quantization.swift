@@ -7,5 +7,5 @@ extension Families {
       QuantizeKernel.definition(domain: ""), QuantizeKernel.definition(domain: "com.microsoft"),
       DequantizeKernel.definition(domain: ""), DequantizeKernel.definition(domain: "com.microsoft"),
       dynamicQuantize,
-    ] + integerProducts
+    ] + integerProducts + quantizedElementwise + [BlockQuantizedProduct.definition]
 }
