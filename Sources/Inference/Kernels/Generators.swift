@@ -14,14 +14,13 @@ extension Families {
       } else {
         value = try Tensor(constant: TensorData(float32: [0]))
       }
-      guard value.count == 1 else { throw KernelProblem("value has \(value.count) elements") }
+      guard value.count == 1 else {
+        throw KernelProblem("the attribute 'value' has \(value.count) elements instead of one")
+      }
+      let shape = try IntegerOperand(settings, input: 0)
       return { call in
-        guard let shape = try call.integers(0), let count = TensorData.elementCount(of: shape),
-          count < 1 << 40
-        else { throw KernelProblem("the shape cannot be") }
-        let result = call.context.allocate(value.elementType, shape)
-        gs_fill(
-          result.storage.base, count, value.storage.base, value.elementType.memoryWidth ?? 1)
+        let result = try call.context.make(value.elementType, shape.required(call))
+        gs_fill(result.target, value.start, value.width, result.count)
         return [result]
       }
     })
@@ -29,35 +28,45 @@ extension Families {
   private static let range = OperatorDefinition(
     "Range", types: "float, integer",
     tensors: { _ in
-      { call in
+      wideningHalves { call in
         let start = try call.tensor(0)
-        guard let first = try call.scalar(0), let limit = try call.scalar(1),
-          let step = try call.scalar(2), step != 0
-        else { throw KernelProblem("start, limit or delta is missing, or delta is 0") }
-        let count = ((limit - first) / step).rounded(.up)
-        guard count < 1e12 else { throw KernelProblem("the range has \(count) elements") }
-        let result = call.context.allocate(start.elementType, [max(0, Int(count))])
-        try start.elementType.visitNumber(
-          RangeFiller(start: start, step: try call.tensor(2), result: result))
-        return [result]
+        let limit = try call.tensor(1, start.elementType)
+        let delta = try call.tensor(2, start.elementType)
+        guard start.count == 1, limit.count == 1, delta.count == 1 else {
+          throw KernelProblem("start, limit and delta are not one number each")
+        }
+        return [
+          try start.elementType.visitNumber(
+            RangeFilling(start: start, limit: limit, delta: delta, context: call.context))
+        ]
       }
     })
 
-  private struct RangeFiller: NumberVisitor {
+  private struct RangeFilling: NumberVisitor {
     let start: Tensor
-    let step: Tensor
-    let result: Tensor
+    let limit: Tensor
+    let delta: Tensor
+    let context: RunContext
 
-    func visit<Element: NumberElement>(_ type: Element.Type) throws {
-      guard step.elementType == start.elementType else {
-        throw KernelProblem("start and delta are of different types")
+    func visit<Element: NumberElement>(_ type: Element.Type) throws -> Tensor {
+      let (first, last) = (start.elements(type)[0], limit.elements(type)[0])
+      let step = delta.elements(type)[0]
+      let count = ((last.asDouble - first.asDouble) / step.asDouble).rounded(.up)
+      guard step != 0, count < 1e15 else {
+        throw KernelProblem("a range from \(first) to \(last) in steps of \(step) has no end")
       }
+      let result = try context.make(start.elementType, [max(0, Int(count))])
       let out = result.mutableElements(type)
-      let first = start.elements(type)[0]
-      let delta = step.elements(type)[0]
-      for index in 0..<out.count {
-        out[index] = first.addingProduct(wrapping: Element(converting: Double(index)), delta)
+      var next = first
+      for place in 0..<out.count {
+        out[place] = next
+        if start.elementType.isFloat {
+          next = Element(converting: first.asDouble + Double(place + 1) * step.asDouble)
+        } else {
+          next = next.addingProduct(wrapping: step, 1)
+        }
       }
+      return result
     }
   }
 
@@ -67,13 +76,22 @@ extension Families {
       let diagonal = try settings.int("k", default: 0)
       let type = try settings.int("dtype").map { try ElementType(numberTypeAttribute: $0) }
       return { call in
-        let input = try call.tensor(0)
-        guard input.rank == 2 else { throw KernelProblem("\(input.description) is not a matrix") }
-        let columns = input.shape[1]
-        let values = (0..<input.count).map { index in
-          index % columns == index / columns &+ diagonal ? 1.0 : 0.0
+        let like = try call.tensor(0)
+        guard like.rank == 2 else {
+          throw KernelProblem("\(like.description) is not a matrix")
         }
-        return [try call.context.allocate(type ?? input.elementType, input.shape, doubles: values)]
+        let result = try call.context.make(type ?? like.elementType, like.shape)
+        let one = try call.context.allocate(result.elementType, [1], doubles: [1])
+        result.target.initializeMemory(as: UInt8.self, repeating: 0, count: result.byteCount)
+        let (rows, columns) = (like.shape[0], like.shape[1])
+        let first = (row: max(0, -max(diagonal, -rows)), column: max(0, min(diagonal, columns)))
+        let count = min(rows - first.row, columns - first.column)
+        if count > 0 {
+          gs_move_rows(
+            one.start, 0, result.target + (first.row * columns + first.column) * result.width,
+            (columns + 1) * result.width, count, result.width)
+        }
+        return [result]
       }
     })
 }

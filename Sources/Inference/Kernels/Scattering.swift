@@ -1,123 +1,172 @@
 import ModelGraph
 
 extension Families {
-  /// Operators that write elements to named places of a copy.
+  /// Operators that put elements where indices say.
   static let scattering = [
-    scatterElements("ScatterElements", "reduction since 16, min and max since 18"),
-    scatterElements("Scatter", "9 and 10"), scatterND,
+    scatterElements("ScatterElements"), scatterElements("Scatter"), scatterND,
   ]
 
-  private static func scatterElements(_ name: String, _ versions: String) -> OperatorDefinition {
+  private static func scatterElements(_ name: String) -> OperatorDefinition {
     OperatorDefinition(
-      name, versions: versions, types: "all",
+      name, versions: name == "Scatter" ? "9 and 10" : "add and mul since 16, min and max since 18",
+      types: "all; numbers where they are reduced",
       tensors: { settings in
         let axis = try settings.int("axis", default: 0)
         let reduction = try Reduction(settings)
-        return { call in
+        return reduction.widening { call in
+          let free = call.takeForWriting(0, try call.tensor(0).elementType)
           let data = try call.tensor(0)
+          let places = try call.tensor(1)
           let updates = try call.tensor(2, data.elementType)
-          let indices = try call.tensor(1)
-          guard indices.shape == updates.shape else {
-            throw KernelProblem("indices \(indices.description) do not fit \(updates.description)")
+          guard updates.shape == places.shape else {
+            throw KernelProblem(
+              "indices \(places.description) and updates \(updates.description) differ in shape")
           }
-          let places = try ElementPlaces(
-            indices, in: data, axis: resolvedAxis(axis, rank: data.rank), call)
-          let result = data.copied(call.context)
-          try reduction.write(updates, to: result, rows: places.offsets, inner: 1)
+          let lines = try ElementLines(data, places, axis: axis, call)
+          let result = free ?? data.copied(call.context)
+          try reduction.apply(
+            LineScattering(lines: lines, updates: updates, result: result), data.elementType)
           return [result]
         }
       })
   }
 
   private static let scatterND = OperatorDefinition(
-    "ScatterND", versions: "reduction since 16, min and max since 18", types: "all",
+    "ScatterND", versions: "add and mul since 16, min and max since 18",
+    types: "all; numbers where they are reduced",
     tensors: { settings in
       let reduction = try Reduction(settings)
-      return { call in
+      return reduction.widening { call in
+        let free = call.takeForWriting(0, try call.tensor(0).elementType)
         let data = try call.tensor(0)
+        let places = try call.tensor(1)
         let updates = try call.tensor(2, data.elementType)
-        let tuples = try IndexTuples(call, data: data, batchAxes: 0)
-        guard updates.count == tuples.rows.count * tuples.inner else {
-          throw KernelProblem("updates \(updates.description) do not fit \(data.description)")
+        let tuples = try IndexTuples(places, in: data, batchAxes: 0, call)
+        guard updates.shape == places.shape.dropLast() + data.shape[tuples.length...] else {
+          throw KernelProblem(
+            "updates \(updates.description) do not fit \(data.description) at indices "
+              + places.description)
         }
-        let result = data.copied(call.context)
-        try reduction.write(updates, to: result, rows: tuples.rows, inner: tuples.inner)
+        let result = free ?? data.copied(call.context)
+        if updates.count == 0 { return [result] }
+        if case .none = reduction {
+          let run = tuples.inner * data.width
+          for (index, row) in tuples.rows.enumerated() {
+            (result.target + Int(row) * run).copyMemory(
+              from: updates.start + index * run, byteCount: run)
+          }
+        } else {
+          try reduction.apply(
+            RowScattering(tuples: tuples, updates: updates, result: result), data.elementType)
+        }
         return [result]
       }
     })
+}
 
-  /// What happens where several updates, or an update and an old value, meet.
-  private enum Reduction: String {
-    case none, add, mul, min, max
+/// What happens to an element that is there already.
+private enum Reduction {
+  case none, add, multiply, least, greatest
 
-    init(_ settings: NodeSettings) throws {
-      let word = try settings.string("reduction") ?? "none"
-      guard let reduction = Reduction(rawValue: word) else {
-        throw KernelProblem("the reduction '\(word)' does not exist")
-      }
-      self = reduction
-    }
-
-    func write(
-      _ updates: Tensor, to result: Tensor, rows: UnsafeMutableBufferPointer<Int64>, inner: Int
-    ) throws {
-      if self == .none {
-        try result.elementType.visitWidth(
-          RowWriter(updates: updates, result: result, rows: rows, inner: inner))
-      } else {
-        try result.elementType.visitNumber(
-          RowReducer(reduction: self, updates: updates, result: result, rows: rows, inner: inner))
-      }
+  init(_ settings: NodeSettings) throws {
+    let name = try settings.string("reduction") ?? "none"
+    switch name {
+    case "none": self = .none
+    case "add": self = .add
+    case "mul": self = .multiply
+    case "min": self = .least
+    case "max": self = .greatest
+    default: throw KernelProblem("'\(name)' is not a reduction")
     }
   }
 
-  private struct RowWriter: WidthVisitor {
-    let updates: Tensor
-    let result: Tensor
-    let rows: UnsafeMutableBufferPointer<Int64>
-    let inner: Int
+  /// Only arithmetic needs wider numbers.
+  func widening(_ kernel: @escaping TensorKernel) -> TensorKernel {
+    if case .none = self { kernel } else { wideningHalves(kernel) }
+  }
 
-    func visit<Element: TensorElement & FixedWidthInteger>(_ type: Element.Type) throws {
-      let source = updates.elements(type)
-      let out = result.mutableElements(type)
-      for index in 0..<rows.count {
-        for offset in 0..<inner {
-          out[Int(rows[index]) * inner + offset] = source[index * inner + offset]
-        }
-      }
+  /// Runs a loop with the elements' own type where it computes, and any of their width otherwise.
+  func apply(_ scattering: some Scattering, _ type: ElementType) throws {
+    switch self {
+    case .none: try type.visitWidth(WidthScattering(scattering: scattering))
+    case .least where type == .bool, .greatest where type == .bool:
+      try ElementType.uint8.visitNumber(NumberScattering(scattering: scattering, reduction: self))
+    default: try type.visitNumber(NumberScattering(scattering: scattering, reduction: self))
     }
   }
 
-  private struct RowReducer: NumberVisitor {
-    let reduction: Reduction
-    let updates: Tensor
-    let result: Tensor
-    let rows: UnsafeMutableBufferPointer<Int64>
-    let inner: Int
+  @inline(__always)
+  func combine<Element: NumberElement>(_ old: Element, _ new: Element) -> Element {
+    switch self {
+    case .none: new
+    case .add: old.addingProduct(wrapping: new, 1)
+    case .multiply: Element.zero.addingProduct(wrapping: old, new)
+    case .least: new < old || new != new ? new : old
+    case .greatest: new > old || new != new ? new : old
+    }
+  }
+}
 
-    func visit<Element: NumberElement>(_ type: Element.Type) throws {
-      let source = updates.elements(type)
-      let out = result.mutableElements(type)
-      for index in 0..<rows.count * inner {
-        let place = Int(rows[index / inner]) * inner + index % inner
-        let update = source[index]
-        switch reduction {
-        case .none: out[place] = update
-        case .add: out[place] = out[place].addingProduct(wrapping: update, 1)
-        case .mul: out[place] = Element.zero.addingProduct(wrapping: out[place], update)
-        case .min: out[place] = Swift.min(out[place], update)
-        case .max: out[place] = Swift.max(out[place], update)
-        }
+/// A loop over updates and the places they go to.
+private protocol Scattering {
+  func scatter<Element: TensorElement>(
+    _ type: Element.Type, _ combine: (Element, Element) -> Element)
+}
+
+private struct WidthScattering<Loop: Scattering>: WidthVisitor {
+  let scattering: Loop
+
+  func visit<Element: TensorElement & FixedWidthInteger>(_ type: Element.Type) throws {
+    scattering.scatter(type) { _, new in new }
+  }
+}
+
+private struct NumberScattering<Loop: Scattering>: NumberVisitor {
+  let scattering: Loop
+  let reduction: Reduction
+
+  func visit<Element: NumberElement>(_ type: Element.Type) throws {
+    switch reduction {
+    case .add: scattering.scatter(type) { Reduction.add.combine($0, $1) }
+    default: scattering.scatter(type) { reduction.combine($0, $1) }
+    }
+  }
+}
+
+private struct LineScattering: Scattering {
+  let lines: ElementLines
+  let updates: Tensor
+  let result: Tensor
+
+  @inline(__always)
+  func scatter<Element: TensorElement>(
+    _ type: Element.Type, _ combine: (Element, Element) -> Element
+  ) {
+    let (source, out) = (updates.elements(type), result.mutableElements(type))
+    lines.forEach { line, base in
+      for column in 0..<lines.length {
+        let place = lines.place(line + column, column, base)
+        out[place] = combine(out[place], source[line + column])
       }
     }
   }
 }
 
-extension Tensor {
-  /// A writable copy.
-  func copied(_ context: RunContext) -> Tensor {
-    let result = context.allocate(elementType, shape, layout: layout)
-    result.storage.base.copyMemory(from: storage.base, byteCount: byteCount)
-    return result
+private struct RowScattering: Scattering {
+  let tuples: IndexTuples
+  let updates: Tensor
+  let result: Tensor
+
+  @inline(__always)
+  func scatter<Element: TensorElement>(
+    _ type: Element.Type, _ combine: (Element, Element) -> Element
+  ) {
+    let (source, out) = (updates.elements(type), result.mutableElements(type))
+    for index in 0..<tuples.rows.count {
+      let (from, to) = (index * tuples.inner, Int(tuples.rows[index]) * tuples.inner)
+      for offset in 0..<tuples.inner {
+        out[to + offset] = combine(out[to + offset], source[from + offset])
+      }
+    }
   }
 }

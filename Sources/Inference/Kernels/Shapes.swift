@@ -1,157 +1,185 @@
-import CKernels
 import ModelGraph
 
 extension Families {
-  /// Operators that say or change shapes, and nothing else.
+  /// Operators that look at shapes or change nothing but them.
   static let shapes = [shape, size, reshape, flatten, squeeze, unsqueeze, expand]
 
   private static let shape = OperatorDefinition(
     "Shape", versions: "start and end since 15", types: "all", layouts: .any,
     tensors: { settings in
       let start = try settings.int("start", default: 0)
-      let end = try settings.int("end")
+      let end = try settings.int("end", default: .max)
       return { call in
-        guard case .tensor(let input)? = call.inputs.first ?? nil else {
-          throw KernelProblem("input 0 is not a tensor")
-        }
-        let rank = input.rank
-        func clamped(_ position: Int) -> Int {
-          min(max(position < 0 ? position &+ rank : position, 0), rank)
-        }
-        let first = clamped(start)
-        let last = max(first, clamped(end ?? rank))
-        return [call.context.integers(input.shape[first..<last].map { Int64($0) })]
+        let shape = try call.tensor(0).shape
+        let first = boundary(start, rank: shape.count)
+        let last = max(first, boundary(end, rank: shape.count))
+        let result = call.context.allocate(.int64, [last - first])
+        let out = result.mutableElements(Int64.self)
+        for axis in first..<last { out[axis - first] = Int64(shape[axis]) }
+        return [result]
       }
     })
+
+  private static func boundary(_ axis: Int, rank: Int) -> Int {
+    max(0, min(rank, axis < 0 ? axis + rank : axis))
+  }
 
   private static let size = OperatorDefinition(
     "Size", types: "all", layouts: .any,
     tensors: { _ in
       { call in
-        let count = try call.tensor(0).count
-        return [call.context.integers([Int64(count)]).reshaped([])]
+        let result = call.context.allocate(.int64, [])
+        result.mutableElements(Int64.self)[0] = Int64(try call.tensor(0).count)
+        return [result]
       }
     })
 
   private static let reshape = OperatorDefinition(
-    "Reshape", versions: "allowzero since 14", types: "all",
+    "Reshape", versions: "allowzero since 14", types: "all", layouts: .any,
     tensors: { settings in
-      let allowsZero = try settings.flag("allowzero")
-      let attribute = try settings.ints("shape")
+      let wanted = try IntegerOperand(settings, input: 1, attribute: "shape")
+      let keepsZeros = try settings.flag("allowzero")
       return { call in
-        let input = try call.tensor(0)
-        guard let wanted = try call.integers(1) ?? attribute else {
-          throw KernelProblem("the shape is missing")
-        }
-        return [input.reshaped(try resolve(wanted, of: input, allowsZero: allowsZero))]
+        let tensor = try call.tensor(0)
+        let shape = try reshapedShape(
+          tensor.shape, count: tensor.count, to: wanted.required(call), keepsZeros: keepsZeros)
+        return [tensor.viewed(shape, call.context)]
       }
     })
 
-  /// Fills in the extents that a shape leaves open: 0 keeps an extent, -1 takes what is left.
-  private static func resolve(_ wanted: [Int], of input: Tensor, allowsZero: Bool) throws -> [Int] {
-    var shape = wanted
-    for axis in shape.indices where shape[axis] == 0 && !allowsZero {
-      guard axis < input.rank else {
-        throw KernelProblem(
-          "the shape \(wanted) keeps axis \(axis), which \(input.description) lacks")
+  /// The shape Reshape makes: 0 copies an extent unless zeros are kept, one -1 takes what is left.
+  private static func reshapedShape(
+    _ shape: [Int], count: Int, to wanted: [Int], keepsZeros: Bool
+  ) throws -> [Int] {
+    var result = wanted
+    var open: Int?
+    var known = 1
+    for axis in wanted.indices {
+      if result[axis] == 0, !keepsZeros {
+        guard axis < shape.count else {
+          throw KernelProblem("the shape \(wanted) copies axis \(axis), which \(shape) lacks")
+        }
+        result[axis] = shape[axis]
       }
-      shape[axis] = input.shape[axis]
-    }
-    let open = shape.indices.filter { shape[$0] == -1 }
-    let known = TensorData.elementCount(of: shape.filter { $0 != -1 })
-    guard open.count <= 1, let known else {
-      throw KernelProblem("the shape \(wanted) cannot be resolved")
-    }
-    if let axis = open.first {
-      guard known > 0, input.count % known == 0 else {
-        throw KernelProblem("\(input.description) does not fit the shape \(wanted)")
+      if result[axis] == -1, open == nil {
+        open = axis
+      } else {
+        let (product, overflow) = known.multipliedReportingOverflow(by: result[axis])
+        guard !overflow, result[axis] >= 0 else {
+          throw KernelProblem("\(wanted) is not a shape")
+        }
+        known = product
       }
-      shape[axis] = input.count / known
-    } else if known != input.count {
-      throw KernelProblem("\(input.description) does not fit the shape \(wanted)")
     }
-    return shape
+    if let open { result[open] = known == 0 ? 0 : count / known }
+    guard TensorData.elementCount(of: result) == count else {
+      throw KernelProblem("\(count) elements of shape \(shape) do not fit the shape \(wanted)")
+    }
+    return result
   }
 
   private static let flatten = OperatorDefinition(
-    "Flatten", types: "all",
+    "Flatten", versions: "negative axis since 11", types: "all",
     tensors: { settings in
       let axis = try settings.int("axis", default: 1)
       return { call in
-        let input = try call.tensor(0)
-        let split = axis < 0 ? axis + input.rank : axis
-        guard (0...input.rank).contains(split) else {
-          throw KernelProblem("axis \(axis) does not exist in \(input.description)")
+        let tensor = try call.tensor(0)
+        let split = axis < 0 ? axis + tensor.rank : axis
+        guard (0...tensor.rank).contains(split) else {
+          throw KernelProblem("axis \(axis) does not exist in a tensor with \(tensor.rank) axes")
         }
-        let outer = input.shape[..<split].reduce(1, *)
-        return [input.reshaped([outer, input.shape[split...].reduce(1, *)])]
+        let shape = [
+          tensor.shape[..<split].reduce(1, &*), tensor.shape[split...].reduce(1, &*),
+        ]
+        try checkShape(shape, tensor.elementType)
+        return [tensor.reshaped(shape)]
       }
     })
 
   private static let squeeze = OperatorDefinition(
-    "Squeeze", versions: "axes as an input since 13", types: "all",
+    "Squeeze", versions: "axes as an attribute before 13, as an input since", types: "all",
+    layouts: .any,
     tensors: { settings in
-      let attribute = try settings.ints("axes")
+      let axes = try IntegerOperand(settings, input: 1, attribute: "axes")
       return { call in
-        let input = try call.tensor(0)
-        guard let axes = try call.integers(1) ?? attribute else {
-          return [input.reshaped(input.shape.filter { $0 != 1 })]
+        let tensor = try call.tensor(0)
+        guard let axes = try axes.read(call) else {
+          return [tensor.viewed(tensor.shape.filter { $0 != 1 }, call.context)]
         }
-        let dropped = Set(try axes.map { try resolvedAxis($0, rank: input.rank) })
-        guard dropped.allSatisfy({ input.shape[$0] == 1 }) else {
-          throw KernelProblem("axes \(axes) of \(input.description) are not all of extent 1")
+        var shape = tensor.shape
+        for axis in axes {
+          let resolved = try resolvedAxis(axis, rank: shape.count)
+          guard tensor.shape[resolved] == 1 else {
+            throw KernelProblem(
+              "axis \(axis) of \(tensor.description) has \(tensor.shape[resolved]) elements, not one"
+            )
+          }
+          shape[resolved] = -1
         }
-        let kept = input.shape.indices.filter { !dropped.contains($0) }
-        return [input.reshaped(kept.map { input.shape[$0] })]
+        shape.removeAll { $0 < 0 }
+        return [tensor.viewed(shape, call.context)]
       }
     })
 
   private static let unsqueeze = OperatorDefinition(
-    "Unsqueeze", versions: "axes as an input since 13", types: "all",
+    "Unsqueeze", versions: "axes as an attribute before 13, as an input since", types: "all",
+    layouts: .any,
     tensors: { settings in
-      let attribute = try settings.ints("axes")
+      let axes = try IntegerOperand(settings, input: 1, attribute: "axes")
       return { call in
-        let input = try call.tensor(0)
-        guard let axes = try call.integers(1) ?? attribute else {
-          throw KernelProblem("the axes are missing")
-        }
-        let rank = input.rank + axes.count
-        let added = Set(try axes.map { try resolvedAxis($0, rank: rank) })
-        guard added.count == axes.count else { throw KernelProblem("axes \(axes) repeat") }
-        var rest = input.shape.makeIterator()
-        return [input.reshaped((0..<rank).map { added.contains($0) ? 1 : rest.next() ?? 1 })]
+        let tensor = try call.tensor(0)
+        return [tensor.viewed(try unsqueezed(tensor.shape, axes.required(call)), call.context)]
       }
     })
 
+  private static func unsqueezed(_ shape: [Int], _ axes: [Int]) throws -> [Int] {
+    var result = [Int](repeating: 0, count: shape.count + axes.count)
+    for axis in axes {
+      let resolved = try resolvedAxis(axis, rank: result.count)
+      guard result[resolved] == 0 else { throw KernelProblem("axes \(axes) repeat an axis") }
+      result[resolved] = 1
+    }
+    var next = 0
+    for axis in result.indices where result[axis] == 0 {
+      result[axis] = shape[next]
+      next += 1
+    }
+    return result
+  }
+
   private static let expand = OperatorDefinition(
-    "Expand", types: "all",
-    tensors: { _ in
-      { call in
-        let input = try call.tensor(0)
-        guard let wanted = try call.integers(1), wanted.allSatisfy({ $0 >= 0 }) else {
-          throw KernelProblem("the shape to expand to is missing or negative")
-        }
-        let shape = try broadcastShape(input.shape, wanted)
-        if shape == input.shape { return [input] }
-        guard TensorData.elementCount(of: shape).map({ $0 < 1 << 40 }) ?? false else {
-          throw KernelProblem("the output would be \(shape)")
-        }
-        try checkRank(shape.count)
-        let result = call.context.allocate(input.elementType, shape)
-        copyBlock(
-          shape, from: input, StridedPlace(strides: broadcastStrides(input.shape, to: shape)),
-          to: result, StridedPlace(result))
-        return [result]
+    "Expand", types: "all", layouts: .any,
+    tensors: { settings in
+      let wanted = try IntegerOperand(settings, input: 1)
+      return { call in
+        let tensor = try call.tensor(0)
+        return [try expanded(tensor, to: wanted.required(call), call.context)]
       }
     })
+
+  private static func expanded(
+    _ given: Tensor, to wanted: [Int], _ context: RunContext
+  ) throws -> Tensor {
+    let shape = try broadcastShape(given.shape, wanted)
+    if shape == given.shape { return given }
+    let tensor = shape.count == given.rank ? given : given.converted(to: .rowMajor, context)
+    let result = try context.make(tensor.elementType, shape, layout: tensor.layout)
+    let missing = shape.count - tensor.rank
+    let strides = tensor.strides
+    let from = shape.indices.map { axis in
+      axis < missing || tensor.shape[axis - missing] == 1 ? 0 : strides[axis - missing]
+    }
+    try Movement(extents: shape, from: from, to: result.strides).run(
+      tensor.start, to: result.target, width: tensor.width, context)
+    return result
+  }
 }
 
 extension RunContext {
   /// A one-dimensional tensor of 64-bit integers.
   func integers(_ values: [Int64]) -> Tensor {
     let result = allocate(.int64, [values.count])
-    let out = result.mutableElements(Int64.self)
-    for (index, value) in values.enumerated() { out[index] = value }
+    _ = result.mutableElements(Int64.self).update(fromContentsOf: values)
     return result
   }
 }

@@ -1,59 +1,46 @@
 import ModelGraph
 
-extension KernelCall {
-  /// The elements of an index input, counted from the front, all within 0..<extent.
-  ///
-  /// - Throws: an index outside, with its value.
-  func checkedIndices(_ input: Int, extent: Int) throws -> UnsafeMutableBufferPointer<Int64> {
-    let tensor = try tensor(input)
-    let indices = context.scratch(Int64.self, tensor.count)
-    switch tensor.elementType {
-    case .int64:
-      let values = tensor.elements(Int64.self)
-      for index in 0..<values.count { indices[index] = values[index] }
-    case .int32:
-      let values = tensor.elements(Int32.self)
-      for index in 0..<values.count { indices[index] = Int64(values[index]) }
-    default: throw KernelProblem("indices are \(tensor.elementType.name), not int64 or int32")
+/// The lines, along the last axis, of the indices that GatherElements and ScatterElements take: each
+/// index names a place along `axis`, its own place names the others.
+struct ElementLines {
+  /// Indices in a line.
+  let length: Int
+  private let shape: [Int]
+  /// What an index counts, and what a step along the line does, in elements of the data.
+  private let indexStep: Int
+  private let columnStep: Int
+  private let strides: [Int]
+  private let indices: UnsafeBufferPointer<Int64>
+
+  /// - Throws: indices outside the axis, or of a shape that doesn't fit the data's.
+  init(_ data: Tensor, _ places: Tensor, axis: Int, _ call: KernelCall) throws {
+    let axis = try resolvedAxis(axis, rank: data.rank)
+    guard places.rank == data.rank,
+      data.shape.indices.allSatisfy({ $0 == axis || places.shape[$0] <= data.shape[$0] })
+    else {
+      throw KernelProblem("indices \(places.description) do not fit \(data.description)")
     }
-    let limit = Int64(extent)
-    for index in 0..<indices.count {
-      let value = indices[index]
-      let counted = value < 0 ? value &+ limit : value
-      guard counted >= 0, counted < limit else {
-        throw KernelProblem("the index \(value) is outside an axis of \(extent)")
-      }
-      indices[index] = counted
-    }
-    return indices
+    indices = try call.indices(places, extent: data.shape[axis])
+    shape = places.shape
+    length = shape.last ?? 1
+    var strides = data.strides
+    indexStep = strides[axis]
+    strides[axis] = 0
+    columnStep = strides.last ?? 0
+    self.strides = strides
   }
-}
 
-/// Where elements lie that GatherElements and ScatterElements name: one index along an axis for
-/// each, the others being the element's own.
-struct ElementPlaces {
-  /// Offsets into the data, one for each element of the indices.
-  let offsets: UnsafeMutableBufferPointer<Int64>
+  /// Calls `body` with the first place of each line, and the data's place that belongs to it.
+  func forEach(_ body: (_ line: Int, _ base: Int) throws -> Void) rethrows {
+    try forEachRow(shape, strides: [strides]) { row, offsets in
+      try body(row * length, offsets[0])
+    }
+  }
 
-  init(_ indices: Tensor, in data: Tensor, axis: Int, _ call: KernelCall) throws {
-    guard indices.rank == data.rank else {
-      throw KernelProblem("indices \(indices.description) do not fit \(data.description)")
-    }
-    for other in data.shape.indices where other != axis {
-      guard indices.shape[other] <= data.shape[other] else {
-        throw KernelProblem("indices \(indices.description) do not fit \(data.description)")
-      }
-    }
-    offsets = try call.checkedIndices(1, extent: data.shape[axis])
-    let own = rowMajorStrides(indices.shape)
-    let strides = rowMajorStrides(data.shape)
-    for index in 0..<offsets.count {
-      var offset = Int(offsets[index]) * strides[axis]
-      for other in data.shape.indices where other != axis {
-        offset += index / own[other] % indices.shape[other] * strides[other]
-      }
-      offsets[index] = Int64(offset)
-    }
+  /// Where in the data the element at `place`, in `column` of a line, lies.
+  @inline(__always)
+  func place(_ place: Int, _ column: Int, _ base: Int) -> Int {
+    base + Int(indices[place]) * indexStep + column * columnStep
   }
 }
 
@@ -61,39 +48,39 @@ struct ElementPlaces {
 struct IndexTuples {
   /// Numbers in a tuple.
   let length: Int
-  /// The indices' shape without the last axis.
-  let outer: [Int]
-  /// Elements that one tuple names.
+  /// Elements that a tuple names.
   let inner: Int
-  /// Which row of `inner` elements each tuple names.
-  let rows: UnsafeMutableBufferPointer<Int64>
+  /// Which run of `inner` elements each tuple names.
+  let rows: UnsafeBufferPointer<Int64>
 
   /// - Throws: tuples longer than the data has axes, and indices outside.
-  init(_ call: KernelCall, data: Tensor, batchAxes: Int) throws {
-    let indices = try call.tensor(1)
-    guard let length = indices.shape.last, batchAxes >= 0, batchAxes < indices.rank,
-      batchAxes + length <= data.rank,
-      Array(indices.shape[..<batchAxes]) == Array(data.shape[..<batchAxes])
-    else { throw KernelProblem("indices \(indices.description) do not fit \(data.description)") }
-    guard let numbers = try call.integers(1) else { throw KernelProblem("the indices are missing") }
+  init(_ places: Tensor, in data: Tensor, batchAxes: Int, _ call: KernelCall) throws {
+    guard let length = places.shape.last, batchAxes >= 0, batchAxes < places.rank,
+      length <= data.rank - batchAxes, places.shape[..<batchAxes] == data.shape[..<batchAxes]
+    else {
+      throw KernelProblem("indices \(places.description) do not fit \(data.description)")
+    }
     self.length = length
-    outer = Array(indices.shape.dropLast())
-    inner = data.shape[(batchAxes + length)...].reduce(1, *)
-    let count = outer.reduce(1, *)
-    rows = call.context.scratch(Int64.self, count)
-    let perBatch = outer[batchAxes...].reduce(1, *)
-    for tuple in 0..<count {
-      var row = perBatch == 0 ? 0 : tuple / perBatch
-      for position in 0..<length {
-        let extent = data.shape[batchAxes + position]
+    let extents = data.shape[batchAxes..<batchAxes + length]
+    inner = data.shape[(batchAxes + length)...].reduce(1, &*)
+    let count = places.shape.dropLast().reduce(1, &*)
+    let rows = call.context.scratch(Int64.self, count)
+    self.rows = UnsafeBufferPointer(rows)
+    let perBatch = places.shape[batchAxes...].dropLast().reduce(1, &*)
+    guard count > 0 else { return }
+    for tuple in 0..<count { rows[tuple] = Int64(tuple / perBatch) }
+    let numbers = try call.integers(1) ?? []
+    var position = 0
+    for extent in extents {
+      for tuple in 0..<count {
         let number = numbers[tuple * length + position]
         let counted = number < 0 ? number &+ extent : number
-        guard (0..<extent).contains(counted) else {
-          throw KernelProblem("the index \(number) is outside an axis of \(extent)")
+        guard counted >= 0, counted < extent else {
+          throw KernelProblem("an index is \(number), outside the extent \(extent)")
         }
-        row = row * extent + counted
+        rows[tuple] = rows[tuple] &* Int64(extent) &+ Int64(counted)
       }
-      rows[tuple] = Int64(row)
+      position += 1
     }
   }
 }
