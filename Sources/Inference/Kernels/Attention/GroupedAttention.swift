@@ -50,7 +50,7 @@ struct GroupedAttention: Sendable {
     }
     let pastRows = past.flatMap { $0.rank == 4 ? $0.shape[2] : nil } ?? 0
     let rows = max(pastRows, try call.integers(6)?.first ?? 0)
-    guard let longest = totals.max() ?? Optional(0), longest <= rows,
+    guard rows <= pastRows + query.rows, totals.allSatisfy({ $0 <= rows }),
       before.allSatisfy({ $0 <= pastRows })
     else { throw KernelProblem("\(totals) positions do not fit a cache of \(rows)") }
     key = try cache(key, past, before, rows: rows, call.context)

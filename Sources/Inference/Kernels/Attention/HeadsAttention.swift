@@ -222,7 +222,7 @@ struct HeadsAttention: Sendable {
     case 3: shape = [extents.batch, 1, extents.queries, extents.keys]
     default: throw KernelProblem(lacking: "a mask of shape \(mask.shape) is not supported")
     }
-    guard mask.shape == shape.filter({ $0 != 1 }) || mask.count == shape.reduce(1, *) else {
+    guard mask.count == TensorData.elementCount(of: shape) else {
       throw KernelProblem("a mask \(mask.shape) does not fit \(shape)")
     }
     let bias = context.allocate(.float32, shape)
