@@ -156,7 +156,6 @@ struct EinsumRun {
 
   /// The elements with the labels in a given order.
   private func dense(_ operand: EinsumOperand, order: [EinsumLabel]) throws -> Tensor {
-    try checkRank(order.count)
     let shape = order.map(extent)
     let strides = order.map(operand.stride)
     let elements = try count(order)
