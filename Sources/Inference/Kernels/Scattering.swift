@@ -89,8 +89,10 @@ private enum Reduction {
   func apply(_ scattering: some Scattering, _ type: ElementType) throws {
     switch self {
     case .none: try type.visitWidth(WidthScattering(scattering: scattering))
-    case .least where type == .bool, .greatest where type == .bool:
-      try ElementType.uint8.visitNumber(NumberScattering(scattering: scattering, reduction: self))
+    case _ where type == .bool:
+      let logical: Reduction = self == .add || self == .greatest ? .greatest : .least
+      try ElementType.uint8.visitNumber(
+        NumberScattering(scattering: scattering, reduction: logical))
     default: try type.visitNumber(NumberScattering(scattering: scattering, reduction: self))
     }
   }
