@@ -38,11 +38,12 @@ let package = Package(
       ],
       exclude: ["ONNX/Proto/onnx_subset.proto"], swiftSettings: hot),
     .target(name: "Reports", dependencies: ["Quantization", "ModelGraph", "Support"]),
+    .target(name: "TensorFiles", dependencies: ["ModelGraph", "Support"], swiftSettings: hot),
     .target(
       name: "Conversion",
       dependencies: [
-        "Configuration", "ModelFormats", "ModelGraph", "Operators", "Quantization", "Reports",
-        "Support",
+        "Configuration", "Inference", "ModelFormats", "ModelGraph", "Operators", "Quantization",
+        "Reports", "Support", "TensorFiles",
       ]),
     .executableTarget(
       name: "gsconvert",
@@ -76,6 +77,8 @@ let package = Package(
       name: "InferenceTests",
       dependencies: ["CKernels", "Inference", "ModelFormats", "ModelGraph", "Support"],
       swiftSettings: hot),
+    .testTarget(
+      name: "TensorFilesTests", dependencies: ["Fuzzing", "ModelGraph", "Support", "TensorFiles"]),
     .testTarget(
       name: "ConversionTests",
       dependencies: [

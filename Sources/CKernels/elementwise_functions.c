@@ -8,7 +8,8 @@
 #define FUNCTION(NAME, EXPRESSION)                                                                   \
   DISPATCHED static void NAME(const float *in, size_t count, float p, float q, float *out) {         \
     (void)p, (void)q;                                                                                \
-    _Pragma("clang loop vectorize(assume_safety)") for (size_t i = 0; i < count; i++) {              \
+    _Pragma("clang loop vectorize(assume_safety) interleave_count(4)")                               \
+    for (size_t i = 0; i < count; i++) {                                                             \
       float x = in[i];                                                                               \
       out[i] = EXPRESSION;                                                                           \
     }                                                                                                \

@@ -111,14 +111,14 @@ INLINE float tanh_(float x) {
 
 // Up to 1 an odd polynomial, beyond it 1 - e^q(x).
 INLINE float erf_(float x) {
-  float a = at_most(magnitude(x), 4.0f), z = a * a;
-  float near = 0.00518953567f + z * (-0.000802084222f + z * 7.88912294e-05f);
-  near = 0.112836003f + z * (-0.0268544443f + z * near);
-  near = 0.128379166f + z * (-0.37612626f + z * near);
+  float a = at_most(magnitude(x), 4.0f), z = a * a, zz = z * z;
+  float near = (0.00518953567f + z * -0.000802084222f) + zz * 7.88912294e-05f;
+  near = (0.112836003f + z * -0.0268544443f) + zz * near;
+  near = (0.128379166f + z * -0.37612626f) + zz * near;
   near = a + a * near;
-  float q = 0.0218380578f + a * (-0.00294765667f + a * 0.000186379038f);
-  q = -0.638144851f + a * (-0.103106745f + a * q);
-  q = -0.000341525214f + a * (-1.12708914f + a * q);
+  float q = (0.0218380578f + a * -0.00294765667f) + z * 0.000186379038f;
+  q = (-0.638144851f + a * -0.103106745f) + z * q;
+  q = (-0.000341525214f + a * -1.12708914f) + z * q;
   split_power p = split_exp(q);
   float far = 1.0f - (1.0f + p.rest) * power_of_two(p.n);
   float y = signed_as(a > 1.0f ? far : near, x);

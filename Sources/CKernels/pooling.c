@@ -1,64 +1,95 @@
-#include "spatial.h"
 #include "dispatch.h"
+#include "spatial.h"
 
-// The elements that a window at `position` covers along an axis: kernel indices from..to.
-typedef struct { size_t from, to; ptrdiff_t first; } span;
+#include <math.h>
 
-static span covered(const gs_window *w, int axis, size_t position) {
+#define INLINED static inline __attribute__((always_inline))
+
+// Channels that stay in registers while a window is walked through.
+enum { WIDE = 32, MIDDLE = 16, NARROW = 8 };
+
+typedef struct { ptrdiff_t start, first, end; } span;
+
+// The part of a window that lies inside the input: positions start + k * dilation for first <= k < end.
+INLINED span window_at(gs_pool_axis axis, ptrdiff_t position) {
   span s;
-  s.first = (ptrdiff_t)(position * w->stride[axis]) - w->begin[axis];
-  ptrdiff_t dilation = (ptrdiff_t)w->dilation[axis], extent = (ptrdiff_t)w->input[axis];
-  ptrdiff_t from = s.first < 0 ? (-s.first + dilation - 1) / dilation : 0;
-  ptrdiff_t to = extent <= s.first ? 0 : (extent - s.first + dilation - 1) / dilation;
-  ptrdiff_t kernel = (ptrdiff_t)w->kernel[axis];
-  to = to < kernel ? to : kernel;
-  s.from = (size_t)(from < to ? from : to);
-  s.to = (size_t)to;
+  s.start = position * axis.stride - axis.pad;
+  s.first = s.start < 0 ? (axis.dilation - 1 - s.start) / axis.dilation : 0;
+  ptrdiff_t left = axis.in - s.start;
+  s.end = left <= 0 ? 0 : (left + axis.dilation - 1) / axis.dilation;
+  if (s.end > axis.window) s.end = axis.window;
+  if (s.end < s.first) s.end = s.first;
   return s;
 }
 
-// How many of a window's positions lie before the end of the padding.
-static size_t padded_count(const gs_window *w, int axis, size_t position) {
-  ptrdiff_t first = (ptrdiff_t)(position * w->stride[axis]) - w->begin[axis];
-  ptrdiff_t end = (ptrdiff_t)(w->input[axis] + w->end[axis]), dilation = (ptrdiff_t)w->dilation[axis];
-  ptrdiff_t count = end <= first ? 0 : (end - first + dilation - 1) / dilation;
-  return (size_t)(count < (ptrdiff_t)w->kernel[axis] ? count : (ptrdiff_t)w->kernel[axis]);
+// How many positions of a window lie inside the input and its padding.
+INLINED ptrdiff_t padded_extent(gs_pool_axis axis, ptrdiff_t position) {
+  ptrdiff_t left = axis.in + axis.pad + axis.pad_end - position * axis.stride;
+  ptrdiff_t count = (left + axis.dilation - 1) / axis.dilation;
+  return count > axis.window ? axis.window : count;
 }
 
-#define FOR_EACH_ELEMENT(BODY)                                                                         \
-  for (size_t a = d.from; a < d.to; a++)                                                               \
-    for (size_t b = h.from; b < h.to; b++)                                                             \
-      for (size_t c = v.from; c < v.to; c++) {                                                         \
-        size_t z = (size_t)(d.first + (ptrdiff_t)(a * w->dilation[0]));                                \
-        size_t y = (size_t)(h.first + (ptrdiff_t)(b * w->dilation[1]));                                \
-        size_t x = (size_t)(v.first + (ptrdiff_t)(c * w->dilation[2]));                                \
-        const float *from = in + ((z * w->input[1] + y) * w->input[2] + x) * channels;                 \
-        for (size_t i = 0; i < channels; i++) BODY;                                                    \
-      }
+#define AT(K, AXIS, SPAN) (((SPAN).start + (K) * axes[AXIS].dilation))
 
-DISPATCHED void gs_max_pool(const gs_window *w, const float *in, size_t channels, float *restrict out) {
-  for (size_t i = 0; i < w->output[0]; i++)
-    for (size_t j = 0; j < w->output[1]; j++)
-      for (size_t k = 0; k < w->output[2]; k++) {
-        span d = covered(w, 0, i), h = covered(w, 1, j), v = covered(w, 2, k);
-        for (size_t c = 0; c < channels; c++) out[c] = -__builtin_inff();
-        FOR_EACH_ELEMENT(out[i] = from[i] > out[i] || from[i] != from[i] ? from[i] : out[i])
-        out += channels;
+INLINED void maximum(const gs_pool_axis *axes, const span *w, const float *in, ptrdiff_t channels, int width,
+                     float *out) {
+  float best[WIDE];
+  for (int j = 0; j < width; j++) best[j] = -INFINITY;
+  for (ptrdiff_t d = w[0].first; d < w[0].end; d++)
+    for (ptrdiff_t h = w[1].first; h < w[1].end; h++) {
+      const float *line = in + (AT(d, 0, w[0]) * axes[1].in + AT(h, 1, w[1])) * axes[2].in * channels;
+      for (ptrdiff_t k = w[2].first; k < w[2].end; k++) {
+        const float *x = line + AT(k, 2, w[2]) * channels;
+        for (int j = 0; j < width; j++) best[j] = x[j] > best[j] ? x[j] : best[j];
       }
+    }
+  for (int j = 0; j < width; j++) out[j] = best[j];
 }
 
-DISPATCHED void gs_average_pool(const gs_window *w, const float *in, size_t channels, int counts_padding,
-                                float *restrict out) {
-  for (size_t i = 0; i < w->output[0]; i++)
-    for (size_t j = 0; j < w->output[1]; j++)
-      for (size_t k = 0; k < w->output[2]; k++) {
-        span d = covered(w, 0, i), h = covered(w, 1, j), v = covered(w, 2, k);
-        for (size_t c = 0; c < channels; c++) out[c] = 0;
-        FOR_EACH_ELEMENT(out[i] += from[i])
-        size_t count = (d.to - d.from) * (h.to - h.from) * (v.to - v.from);
-        if (counts_padding) count = padded_count(w, 0, i) * padded_count(w, 1, j) * padded_count(w, 2, k);
-        float divisor = (float)count;
-        for (size_t c = 0; c < channels; c++) out[c] = out[c] / divisor;
-        out += channels;
+// Each line of the window is summed by itself first, which keeps rounding errors small.
+INLINED void average(const gs_pool_axis *axes, const span *w, const float *in, ptrdiff_t channels, int width,
+                     float divisor, float *out) {
+  float total[WIDE] = {0};
+  for (ptrdiff_t d = w[0].first; d < w[0].end; d++)
+    for (ptrdiff_t h = w[1].first; h < w[1].end; h++) {
+      const float *line = in + (AT(d, 0, w[0]) * axes[1].in + AT(h, 1, w[1])) * axes[2].in * channels;
+      float sum[WIDE] = {0};
+      for (ptrdiff_t k = w[2].first; k < w[2].end; k++) {
+        const float *x = line + AT(k, 2, w[2]) * channels;
+        for (int j = 0; j < width; j++) sum[j] += x[j];
       }
+      for (int j = 0; j < width; j++) total[j] += sum[j];
+    }
+  for (int j = 0; j < width; j++) out[j] = total[j] / divisor;
+}
+
+DISPATCHED void gs_max_pool_line(const gs_pool_axis *axes, const float *in, ptrdiff_t channels, ptrdiff_t depth,
+                                 ptrdiff_t height, float *out) {
+  span w[3] = {window_at(axes[0], depth), window_at(axes[1], height)};
+  for (ptrdiff_t x = 0; x < axes[2].out; x++, out += channels) {
+    w[2] = window_at(axes[2], x);
+    ptrdiff_t c = 0;
+    for (; c + WIDE <= channels; c += WIDE) maximum(axes, w, in + c, channels, WIDE, out + c);
+    for (; c + MIDDLE <= channels; c += MIDDLE) maximum(axes, w, in + c, channels, MIDDLE, out + c);
+    for (; c + NARROW <= channels; c += NARROW) maximum(axes, w, in + c, channels, NARROW, out + c);
+    for (; c < channels; c++) maximum(axes, w, in + c, channels, 1, out + c);
+  }
+}
+
+DISPATCHED void gs_average_pool_line(const gs_pool_axis *axes, const float *in, ptrdiff_t channels, ptrdiff_t depth,
+                                     ptrdiff_t height, int32_t counts_padding, float *out) {
+  span w[3] = {window_at(axes[0], depth), window_at(axes[1], height)};
+  for (ptrdiff_t x = 0; x < axes[2].out; x++, out += channels) {
+    w[2] = window_at(axes[2], x);
+    double count = 1;
+    const ptrdiff_t position[3] = {depth, height, x};
+    for (int a = 0; a < 3; a++)
+      count *= (double)(counts_padding ? padded_extent(axes[a], position[a]) : w[a].end - w[a].first);
+    float divisor = (float)count;
+    ptrdiff_t c = 0;
+    for (; c + WIDE <= channels; c += WIDE) average(axes, w, in + c, channels, WIDE, divisor, out + c);
+    for (; c + MIDDLE <= channels; c += MIDDLE) average(axes, w, in + c, channels, MIDDLE, divisor, out + c);
+    for (; c + NARROW <= channels; c += NARROW) average(axes, w, in + c, channels, NARROW, divisor, out + c);
+    for (; c < channels; c++) average(axes, w, in + c, channels, 1, divisor, out + c);
+  }
 }

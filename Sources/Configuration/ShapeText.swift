@@ -1,5 +1,19 @@
-/// Checks tensor shapes written as text.
-enum ShapeText {
+/// Tensor shapes written as text: `x:1,3,224,224;y:1,16`.
+public enum ShapeText {
+  /// The shapes by name; nil when an entry isn't a name with a list of extents, or a name stands
+  /// twice.
+  public static func shapes(_ text: String) -> [String: [Int]]? {
+    var result: [String: [Int]] = [:]
+    for entry in ElementList.split(text, separator: ";", keepsQuotes: true) {
+      guard let (name, shape) = ElementList.splitAtLastColon(entry.text), !name.isEmpty,
+        let extents = extents(of: shape, .plain),
+        extents.allSatisfy({ isExtent($0, .plain) }), result[name] == nil
+      else { return nil }
+      result[name] = extents.compactMap { Int($0.filter { $0 != " " && $0 != "\t" }) }
+    }
+    return result.isEmpty ? nil : result
+  }
+
   /// - Throws: the first entry that isn't `name:` and a list of extents.
   static func validate(
     _ text: String, _ notation: ValueType.ShapeNotation, expectation: String

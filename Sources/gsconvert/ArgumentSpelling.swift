@@ -22,12 +22,14 @@ enum ArgumentSpelling {
     }
   }
 
-  /// A flag given twice: which one counts would be a guess.
+  /// A flag given twice: which one counts would be a guess. Some of `run` make lists.
   static func problems(_ arguments: [String]) -> Failure? {
     var seen: Set<String> = []
     var repeated: [String] = []
+    let lists: Set<String> = arguments.first == "run" ? ["--input", "--dump"] : []
     for argument in arguments where argument.hasPrefix("--") && argument.count > 2 {
       let name = String(argument.prefix { $0 != "=" })
+      guard !lists.contains(name) else { continue }
       if !seen.insert(name).inserted, !repeated.contains(name) { repeated.append(name) }
     }
     guard !repeated.isEmpty else { return nil }

@@ -4,7 +4,20 @@ import Support
 /// Where the program's words go: results to standard output, all else to standard error.
 struct Console: Sendable {
   /// Whether messages are JSON objects, one a line.
-  var isJSON = false
+  let isJSON: Bool
+
+  init(isJSON: Bool = false) { self.isJSON = isJSON }
+
+  /// Reads the value of `--logFormat`.
+  init(logFormat: String) throws(Failure) {
+    let format = logFormat.lowercased()
+    guard ["text", "json"].contains(format) else {
+      throw Failure(
+        .flagInvalid, "--logFormat=\(logFormat) is neither text nor json",
+        help: "use --logFormat=json")
+    }
+    isJSON = format == "json"
+  }
 
   /// A line of the result. A reader that went away is fine; a full disk is not.
   func result(_ line: String) {
@@ -30,7 +43,9 @@ struct Console: Sendable {
   }
 
   /// Tells a failure and ends the process with its exit status.
-  func fail(_ failure: Failure) -> Never {
+  ///
+  /// - Parameter undone: what the command would have done.
+  func fail(_ failure: Failure, undone: String = "converted") -> Never {
     show(failure.diagnostics)
     let status = failure.exitStatus
     let errors = failure.diagnostics.filter { $0.severity == .error }.count
@@ -41,7 +56,7 @@ struct Console: Sendable {
           ("errors", .integer(errors)),
         ]).text)
     } else {
-      if errors > 1 { log("\(errors) problems; nothing was converted.") }
+      if errors > 1 { log("\(errors) problems; nothing was \(undone).") }
       result("CONVERT RESULT FAILED:\(status.rawValue)")
     }
     exit(status.rawValue)

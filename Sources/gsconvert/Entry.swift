@@ -16,7 +16,7 @@ enum Entry {
       var command = try command(arguments)
       try command.run()
     } catch let failure as Failure {
-      console.fail(failure)
+      console.fail(failure, undone: arguments.first == "run" ? "run" : "converted")
     } catch {
       let code = GSConvert.exitCode(for: error)
       guard code != .success else {
@@ -33,13 +33,20 @@ enum Entry {
   /// The command that the arguments call. The root's flags would swallow a subcommand's of the
   /// same name, so a subcommand is parsed without the root.
   private static func command(_ arguments: [String]) throws -> any ParsableCommand {
+    let rest = Array(arguments.dropFirst())
     switch arguments.first {
-    case "inspect": return try InspectCommand.parseAsRoot(Array(arguments.dropFirst()))
-    case "config": return try ConfigCommand.parseAsRoot(Array(arguments.dropFirst()))
+    case "inspect": return try InspectCommand.parseAsRoot(rest)
+    case "run": return try RunCommand.parseAsRoot(rest)
+    case "config": return try ConfigCommand.parseAsRoot(rest)
     default:
       let command = try GSConvert.parseAsRoot(arguments)
-      guard command is InspectCommand || command is ConfigCommand else { return command }
-      let name = command is InspectCommand ? "inspect" : "config"
+      let name: String
+      switch command {
+      case is InspectCommand: name = "inspect"
+      case is RunCommand: name = "run"
+      case is ConfigCommand: name = "config"
+      default: return command
+      }
       throw Failure(
         .flagInvalid, "flags stand before the command '\(name)'",
         help: "gsconvert \(name) comes first, then its flags")

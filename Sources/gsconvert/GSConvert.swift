@@ -15,6 +15,7 @@ struct GSConvert: ParsableCommand {
       gsconvert --modelFile=<model.onnx> --outputFile=<quantized.onnx> --configFile=<job.cfg>
       gsconvert --configFile=<job.cfg>        with a section [converter_param] in the file
       gsconvert inspect <model>
+      gsconvert run <model> --input <name>=<file> ... [--outputDir <folder>]
       gsconvert config --check <job.cfg>
       gsconvert config --explain [<section>[.<key>]]
       """,
@@ -26,7 +27,7 @@ struct GSConvert: ParsableCommand {
       by this version, 70 our bug, 73 cannot write, 78 wrong configuration.
       """,
     version: "gsconvert \(version)",
-    subcommands: [InspectCommand.self, ConfigCommand.self])
+    subcommands: [InspectCommand.self, RunCommand.self, ConfigCommand.self])
 
   @OptionGroup var flags: ConverterFlags
 

@@ -22,14 +22,8 @@ struct InspectCommand: ParsableCommand {
   var logFormat = "text"
 
   func run() throws {
-    let format = logFormat.lowercased()
-    guard ["text", "json"].contains(format) else {
-      throw Failure(
-        .flagInvalid, "--logFormat=\(logFormat) is neither text nor json",
-        help: "use --logFormat=json")
-    }
+    let console = try Console(logFormat: logFormat)
     let inspection = ModelInspection(try ModelLoader.load(path: model), path: model)
-    let console = Console(isJSON: format == "json")
     if console.isJSON {
       console.result(inspection.json.text)
     } else {

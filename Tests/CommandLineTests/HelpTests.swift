@@ -4,7 +4,7 @@ import Testing
 @Suite struct HelpTests {
   @Test(arguments: [
     (["--help"], "help"), (["inspect", "--help"], "help-inspect"),
-    (["config", "--help"], "help-config"),
+    (["config", "--help"], "help-config"), (["run", "--help"], "help-run"),
   ])
   func helpIsPrinted(arguments: [String], snapshot: String) throws {
     let outcome = try Program.run(arguments, in: TemporaryFolder(), environment: ["COLUMNS": "80"])
@@ -13,7 +13,7 @@ import Testing
     try Snapshot.check(outcome.output, snapshot)
   }
 
-  @Test(arguments: ["inspect", "config"])
+  @Test(arguments: ["inspect", "config", "run"])
   func theHelpCommandSaysTheSame(command: String) throws {
     let folder = try TemporaryFolder()
     let asked = try Program.run(["help", command], in: folder)

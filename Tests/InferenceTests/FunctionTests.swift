@@ -47,7 +47,7 @@ import Testing
     inputs += [0, -0.0, .infinity, -.infinity, .nan, 1, -1, .greatestFiniteMagnitude]
     let outputs = applied(sample.code, inputs)
     for (input, output) in zip(inputs, outputs) {
-      guard !input.isFinite || sample.range.contains(input) else { continue }
+      guard input.isNaN || sample.range.contains(input) else { continue }
       let exact = sample.exact(Double(input))
       if exact.isNaN || Float(exact).isInfinite {
         let isRight =

@@ -67,6 +67,7 @@ void gs_pack_int4(const int8_t *in, size_t count, uint8_t *out);
 #include "elementwise.h"
 #include "layout.h"
 #include "movement.h"
+#include "quantized.h"
 #include "recurrent.h"
 #include "reduction.h"
 #include "resampling.h"

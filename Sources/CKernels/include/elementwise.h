@@ -127,3 +127,21 @@ void gs_cast_truth(gs_number from, const void *in, size_t count, uint8_t *out);
 /// float32 to IEEE half precision and bfloat16, ties to even.
 void gs_narrow_half(const float *in, size_t count, uint16_t *out);
 void gs_narrow_bfloat(const float *in, size_t count, uint16_t *out);
+
+/// Elements of a tile: with a few buffers they fit the first-level cache.
+enum { GS_TILE = 1024 };
+
+/// One of several operations on float32 tiles. A place is an operand, then a buffer, by number; or
+/// the output, -1.
+typedef struct {
+  int32_t is_function;
+  gs_function function;
+  gs_binary binary;
+  float p, q;
+  int32_t left, right, output;
+} gs_step;
+
+/// Runs all steps tile by tile over `rows` > 0 rows of `count` > 0 elements. `buffers` has room for
+/// a tile each. Operands of functions, and `out`, are dense.
+void gs_run_steps(const gs_step *steps, size_t step_count, const gs_operand *operands, size_t operand_count,
+                  size_t rows, size_t count, float *buffers, float *out);

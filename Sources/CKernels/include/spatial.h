@@ -2,17 +2,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// A window over up to three spatial axes; unused axes have extent 1. Padding elements are not read.
+/// One spatial axis of a pooling: extents of input, output and window, and how windows lie.
 typedef struct {
-  size_t input[3], output[3], kernel[3], stride[3], dilation[3];
-  ptrdiff_t begin[3];
-  /// Up to where, beyond the input's end, padding counts as an element for an average.
-  size_t end[3];
-} gs_window;
+  ptrdiff_t in, out, window, stride, dilation, pad, pad_end;
+} gs_pool_axis;
 
-/// One sample with channels last: in [input..., channels], out [output..., channels], the largest
-/// element of each window; -infinity for a window with no element.
-void gs_max_pool(const gs_window *window, const float *in, size_t channels, float *out);
-
-/// The same for averages: of the elements inside the input, or of the padding too.
-void gs_average_pool(const gs_window *window, const float *in, size_t channels, int counts_padding, float *out);
+/// One line (along the last of three spatial axes) of a max or average pooling of a sample whose channels
+/// lie together at each position. Max is -infinity where a window lies outside. Average divides by
+/// the positions inside the input, or, counting padding, by those inside input and padding.
+void gs_max_pool_line(const gs_pool_axis *axes, const float *in, ptrdiff_t channels, ptrdiff_t depth,
+                      ptrdiff_t height, float *out);
+void gs_average_pool_line(const gs_pool_axis *axes, const float *in, ptrdiff_t channels, ptrdiff_t depth,
+                          ptrdiff_t height, int32_t counts_padding, float *out);

@@ -5,38 +5,14 @@ extension Families {
   /// Activation functions of neural networks.
   static let activations: [OperatorDefinition] =
     [
-      relu, .function("Sigmoid", GS_SIGMOID), .function("HardSwish", GS_HARD_SWISH),
-      .function("Softplus", GS_SOFTPLUS), .function("Softsign", GS_SOFTSIGN),
-      .function("Mish", GS_MISH), prelu, shrink, clip,
-    ] + parametric + gelus
+      relu, prelu, shrink, clip, biasedGelu("BiasGelu", GS_GELU),
+      biasedGelu("FastGelu", GS_GELU_TANH),
+    ] + ElementwiseFunctions.activations.map { .function($0) }
 
   private static let relu = numeric("Relu", GS_RELU) { tensor, context in
     let zero = try Elementwise.constant(0, tensor.elementType, context)
     return try Elementwise.combine(GS_MAXIMUM, tensor, zero, context)
   }
-
-  /// Functions with attributes.
-  private static let parametric: [OperatorDefinition] = [
-    .function("LeakyRelu") { .init(GS_LEAKY_RELU, try $0.float("alpha", default: 0.01)) },
-    .function("Elu") { .init(GS_ELU, try $0.float("alpha", default: 1)) },
-    .function("Selu") {
-      .init(
-        GS_SELU, try $0.float("alpha", default: 1.67326319217681884765625),
-        try $0.float("gamma", default: 1.05070102214813232421875))
-    },
-    .function("Celu") { .init(GS_CELU, try $0.float("alpha", default: 1)) },
-    .function("HardSigmoid") {
-      .init(
-        GS_HARD_SIGMOID, try $0.float("alpha", default: 0.2), try $0.float("beta", default: 0.5))
-    },
-    .function("ThresholdedRelu") {
-      .init(GS_THRESHOLDED_RELU, try $0.float("alpha", default: 1))
-    },
-    .function("Swish") { .init(GS_SWISH, try $0.float("alpha", default: 1)) },
-    .function("QuickGelu", domain: "com.microsoft") {
-      .init(GS_SWISH, try $0.float("alpha", default: 1.702))
-    },
-  ]
 
   private static let prelu = OperatorDefinition(
     "PRelu", types: Elementwise.numberTypes, layouts: .any,
@@ -75,22 +51,19 @@ extension Families {
     types: Elementwise.numberTypes, layouts: .any,
     tensors: { settings in
       let isAttribute = settings.version < 11
-      let low = isAttribute ? try settings.float("min") : nil
-      let high = isAttribute ? try settings.float("max") : nil
+      let fixed = try Elementwise.Function(clip: settings, bounds: [:])
       return wideningHalves { call in
         let type = try call.tensor(0).elementType
         guard type.isFloat else { return [try clippedIntegers(call)] }
-        let largest =
-          type == .float64 ? Double.greatestFiniteMagnitude : Double(Float.greatestFiniteMagnitude)
-        var function = Elementwise.Function(GS_CLIP)
-        function.p = try low.map(Double.init) ?? bound(1, type, call) ?? -largest
-        function.q = try high.map(Double.init) ?? bound(2, type, call) ?? largest
-        return [try Elementwise.apply(function, call)]
+        if isAttribute { return [try Elementwise.apply(fixed, call)] }
+        let bounds = try [1, 2].map { try bound($0, type, call) }
+        return [try Elementwise.apply(.init(low: bounds[0], high: bounds[1], type), call)]
       }
     })
 
-  private static func bound(_ index: Int, _ type: ElementType, _ call: KernelCall) throws -> Double?
-  {
+  private static func bound(
+    _ index: Int, _ type: ElementType, _ call: KernelCall
+  ) throws -> Double? {
     guard call.has(index) else { return nil }
     _ = try call.tensor(index, type)
     return try call.scalar(index)
@@ -109,21 +82,31 @@ extension Families {
   }
 }
 
+extension Elementwise.Function {
+  /// Keeps numbers of a type within bounds; within all finite ones where a bound is left out.
+  fileprivate init(low: Double?, high: Double?, _ type: ElementType) {
+    let largest =
+      type == .float64 ? Double.greatestFiniteMagnitude : Double(Float.greatestFiniteMagnitude)
+    self.init(GS_CLIP)
+    p = low ?? -largest
+    q = high ?? largest
+  }
+
+  /// A float32 Clip with its bounds, by index of the input, or as attributes.
+  init(clip settings: NodeSettings, bounds: [Int: Tensor]) throws {
+    if settings.version < 11 {
+      self.init(
+        low: try settings.float("min").map(Double.init),
+        high: try settings.float("max").map(Double.init), .float32)
+    } else {
+      self.init(low: try bounds[1]?.doubles()[0], high: try bounds[2]?.doubles()[0], .float32)
+    }
+  }
+}
+
 // MARK: Gelu
 
 extension Families {
-  private static let gelus: [OperatorDefinition] = [
-    .function("Gelu") { settings in
-      switch try settings.string("approximate") ?? "none" {
-      case "none": .init(GS_GELU)
-      case "tanh": .init(GS_GELU_TANH)
-      case let other: throw KernelProblem("Gelu has no approximation '\(other)'")
-      }
-    },
-    .function("Gelu", domain: "com.microsoft") { _ in .init(GS_GELU) },
-    biasedGelu("BiasGelu", GS_GELU), biasedGelu("FastGelu", GS_GELU_TANH),
-  ]
-
   /// A Gelu that first adds its second input, where there is one.
   private static func biasedGelu(_ name: String, _ code: gs_function) -> OperatorDefinition {
     OperatorDefinition(

@@ -7,17 +7,8 @@ extension Families {
     [
       numeric("Neg", GS_NEGATE, negated), numeric("Abs", GS_ABSOLUTE, absolute),
       numeric("Sign", GS_SIGN, sign),
-      .function("Reciprocal", GS_RECIPROCAL), .function("Sqrt", GS_SQUARE_ROOT),
-      .function("Exp", GS_EXP), .function("Log", GS_LOG), .function("Floor", GS_FLOOR),
-      .function("Ceil", GS_CEIL), .function("Round", GS_ROUND), .function("Erf", GS_ERF),
-    ] + trigonometry + [determinant]
-
-  private static let trigonometry: [OperatorDefinition] = [
-    .function("Sin", GS_SIN), .function("Cos", GS_COS), .function("Tan", GS_TAN),
-    .function("Asin", GS_ASIN), .function("Acos", GS_ACOS), .function("Atan", GS_ATAN),
-    .function("Sinh", GS_SINH), .function("Cosh", GS_COSH), .function("Tanh", GS_TANH),
-    .function("Asinh", GS_ASINH), .function("Acosh", GS_ACOSH), .function("Atanh", GS_ATANH),
-  ]
+      determinant,
+    ] + ElementwiseFunctions.mathematics.map { .function($0) }
 
   /// A function of floating-point numbers that integers have, too.
   static func numeric(

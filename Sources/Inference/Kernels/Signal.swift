@@ -52,7 +52,8 @@ extension Families {
     })
 
   private static func checkContribution(_ settings: NodeSettings) throws {
-    guard try settings.int("signal_ndim", default: 1) == 1, try settings.flag("onesided", default: true),
+    guard try settings.int("signal_ndim", default: 1) == 1,
+      try settings.flag("onesided", default: true),
       !(try settings.flag("normalized"))
     else {
       throw KernelProblem(lacking: "only one-sided transforms of one axis are supported")

@@ -25,6 +25,8 @@ enum Snapshot {
   static func withPlaceholders(_ text: String) -> String {
     text
       .replacing(#/(\d+\.\d+) s   peak \d+(\.\d+)? [kMG]?B/#, with: "<seconds> s   peak <memory>")
+      .replacing(#/\d+\.\d+ ms/#, with: "<time> ms")
+      .replacing(#/memory     peak \d+(\.\d+)? [kMG]?B/#, with: "memory     peak <memory>")
       .replacing(#/"seconds":[0-9.e+-]+/#, with: #""seconds":<seconds>"#)
       .replacing(#/"peakBytes":\d+/#, with: #""peakBytes":<memory>"#)
       .replacing(#/gsconvert \d+\.\d+\.\d+/#, with: "gsconvert <version>")

@@ -17,10 +17,11 @@ enum BatchNormalizationMap {
     let term = Tensor(.float32, [count], storage: pool.storage(byteCount: 4 * count))
     let factors = factor.mutableElements(Float.self)
     let terms = term.mutableElements(Float.self)
+    let exact = ChannelTerms(
+      scale: scales, bias: biases, mean: means, variance: variances, epsilon: Double(epsilon))
     for channel in 0..<count {
-      let exact = scales[channel] / (variances[channel] + Double(epsilon)).squareRoot()
-      factors[channel] = Float(exact)
-      terms[channel] = Float(biases[channel] - means[channel] * exact)
+      factors[channel] = Float(exact.scales[channel])
+      terms[channel] = Float(exact.shifts[channel])
     }
     return (factor, term)
   }

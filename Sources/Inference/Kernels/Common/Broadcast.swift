@@ -1,12 +1,12 @@
 import ModelGraph
 
-/// How up to four operands of one elementwise operation lie under their common shape.
+/// How up to eight operands of one elementwise operation lie under their common shape.
 ///
 /// Works in the order of memory: axes that all operands step through alike are one axis, so that
 /// inner loops are long whatever the layout.
 struct Broadcast: Sendable {
   /// What an operand looks like.
-  struct Operand {
+  struct Operand: Hashable, Sendable {
     let shape: [Int]
     let layout: Layout
     let count: Int
@@ -16,6 +16,12 @@ struct Broadcast: Sendable {
       layout = tensor.layout
       count = tensor.count
     }
+
+    init(_ shape: [Int], _ layout: Layout) {
+      self.shape = shape
+      self.layout = shape.count < 3 ? .rowMajor : layout
+      count = shape.reduce(1, *)
+    }
   }
 
   /// Some rows of the result, dense in memory, and where each operand begins.
@@ -23,7 +29,7 @@ struct Broadcast: Sendable {
     var rows: Int
     var count: Int
     /// Elements before each operand's first.
-    var offsets: SIMD4<Int>
+    var offsets: SIMD8<Int>
     /// Elements before the result's first.
     var output: Int
   }
@@ -33,11 +39,11 @@ struct Broadcast: Sendable {
   /// The order of the result's memory.
   let layout: Layout
   /// Elements from one row to the next, by operand.
-  let rowStrides: SIMD4<Int>
+  let rowStrides: SIMD8<Int>
   /// Elements from one column to the next, by operand: 1, or 0 for rows of equal elements.
-  let columnStrides: SIMD4<Int>
+  let columnStrides: SIMD8<Int>
   private let outerExtents: [Int]
-  private let outerStrides: [SIMD4<Int>]
+  private let outerStrides: [SIMD8<Int>]
   private let rows: Int
   private let columns: Int
 
@@ -59,9 +65,9 @@ struct Broadcast: Sendable {
     let order = layout.axisOrder(rank: common.count)
     let strides = Broadcast.strides(operands, to: common, order: order)
     var extents: [Int] = []
-    var steps: [SIMD4<Int>] = []
+    var steps: [SIMD8<Int>] = []
     for (axis, extent) in order.map({ common[$0] }).enumerated() where extent != 1 {
-      if let last = steps.last, last == strides[axis] &* SIMD4(repeating: extent) {
+      if let last = steps.last, last == strides[axis] &* SIMD8(repeating: extent) {
         extents[extents.count - 1] *= extent
         steps[steps.count - 1] = strides[axis]
       } else {
@@ -80,7 +86,7 @@ struct Broadcast: Sendable {
   /// The plan where operands have one shape and layout, or are single elements: one long row.
   private init?(flat operands: [Operand]) {
     guard let main = operands.max(by: { $0.count < $1.count }) else { return nil }
-    var steps = SIMD4<Int>.zero
+    var steps = SIMD8<Int>.zero
     for (index, operand) in operands.enumerated() {
       if operand.count != 1 {
         guard operand.layout == main.layout, operand.shape == main.shape else { return nil }
@@ -119,8 +125,8 @@ struct Broadcast: Sendable {
   /// For each axis in memory order, how far each operand steps along it.
   private static func strides(
     _ operands: [Operand], to common: [Int], order: [Int]
-  ) -> [SIMD4<Int>] {
-    var strides = [SIMD4<Int>](repeating: .zero, count: order.count)
+  ) -> [SIMD8<Int>] {
+    var strides = [SIMD8<Int>](repeating: .zero, count: order.count)
     for (index, operand) in operands.enumerated() {
       let shape = padded(operand.shape, to: common.count)
       var dense = 1
@@ -163,12 +169,12 @@ struct Broadcast: Sendable {
       let column = part % columnParts * columnsAtOnce
       var block = Block(
         rows: min(rowsAtOnce, rows - row), count: min(columnsAtOnce, columns - column),
-        offsets: rowStrides &* SIMD4(repeating: row)
-          &+ columnStrides &* SIMD4(repeating: column),
+        offsets: rowStrides &* SIMD8(repeating: row)
+          &+ columnStrides &* SIMD8(repeating: column),
         output: (outerIndex * rows + row) * columns + column)
       var rest = outerIndex
       for axis in outerExtents.indices.reversed() {
-        block.offsets &+= outerStrides[axis] &* SIMD4(repeating: rest % outerExtents[axis])
+        block.offsets &+= outerStrides[axis] &* SIMD8(repeating: rest % outerExtents[axis])
         rest /= outerExtents[axis]
       }
       try body(block)

@@ -2,22 +2,14 @@ import CKernels
 import ModelGraph
 
 extension OperatorDefinition {
-  /// An operator that applies one function to every element of its first input.
-  static func function(
-    _ name: String, domain: String = "", versions: String = "",
-    _ function: @escaping @Sendable (NodeSettings) throws -> Elementwise.Function
-  ) -> OperatorDefinition {
+  /// An operator that applies one function to every element of its only input.
+  static func function(_ entry: ElementwiseFunctions.Entry) -> OperatorDefinition {
     OperatorDefinition(
-      name, domain: domain, versions: versions, types: Elementwise.floatTypes, layouts: .any,
+      entry.name, domain: entry.domain, types: Elementwise.floatTypes, layouts: .any,
       tensors: { settings in
-        let function = try function(settings)
+        let function = try entry.function(settings)
         return wideningHalves { call in [try Elementwise.apply(function, call)] }
       })
-  }
-
-  /// The same for a function without settings.
-  static func function(_ name: String, _ code: gs_function) -> OperatorDefinition {
-    function(name) { _ in Elementwise.Function(code) }
   }
 
   /// An operator that combines the elements of two inputs.

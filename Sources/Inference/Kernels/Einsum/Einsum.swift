@@ -50,7 +50,8 @@ struct EinsumEquation: Sendable {
       guard Set(explicitResult).count == explicitResult.count,
         explicitResult.allSatisfy({ $0 == nil || known.contains($0) })
       else {
-        throw KernelProblem("the equation '\(text)' names an axis of its result twice or nowhere else")
+        throw KernelProblem(
+          "the equation '\(text)' names an axis of its result twice or nowhere else")
       }
     }
   }

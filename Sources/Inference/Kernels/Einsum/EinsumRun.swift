@@ -119,7 +119,8 @@ struct EinsumRun {
     }
     let ones = EinsumOperand(one, labels: [], extents: extents)
     return try product(
-      operand, ones, samples: [], rows: operand.sorted(operand.labels.filter { !terms.contains($0) }),
+      operand, ones, samples: [],
+      rows: operand.sorted(operand.labels.filter { !terms.contains($0) }),
       columns: [], terms: operand.sorted(terms))
   }
 
@@ -155,6 +156,7 @@ struct EinsumRun {
 
   /// The elements with the labels in a given order.
   private func dense(_ operand: EinsumOperand, order: [EinsumLabel]) throws -> Tensor {
+    try checkRank(order.count)
     let shape = order.map(extent)
     let strides = order.map(operand.stride)
     let elements = try count(order)
@@ -162,31 +164,8 @@ struct EinsumRun {
       return operand.tensor.reshaped(shape)
     }
     let result = context.allocate(operand.tensor.elementType, shape)
-    try operand.tensor.elementType.visitWidth(
-      StridedCopy(from: operand.tensor, strides: strides, to: result))
+    copyBlock(
+      shape, from: operand.tensor, StridedPlace(strides: strides), to: result, StridedPlace(result))
     return result
-  }
-}
-
-/// Copies elements that lie at any strides into a dense tensor.
-private struct StridedCopy: WidthVisitor {
-  let source, target: Tensor
-  let strides: [Int]
-
-  init(from source: Tensor, strides: [Int], to target: Tensor) {
-    self.source = source
-    self.target = target
-    self.strides = strides
-  }
-
-  func visit<Element: TensorElement & FixedWidthInteger>(_ type: Element.Type) throws {
-    let out = target.mutableElements(Element.self)
-    let values = source.elements(Element.self)
-    let extent = target.shape.last ?? 1
-    let step = strides.last ?? 0
-    forEachRow(target.shape, strides: [strides]) { row, offsets in
-      let first = offsets[0]
-      for index in 0..<extent { out[row * extent + index] = values[first + index * step] }
-    }
   }
 }

@@ -19,7 +19,8 @@ struct LongShortTermMemory: Sendable {
   private let wantsSequence: Bool
 
   private init(_ node: NodeSettings) throws {
-    let settings = try RecurrentSettings(node, defaults: [GS_CELL_SIGMOID, GS_CELL_TANH, GS_CELL_TANH])
+    let settings = try RecurrentSettings(
+      node, defaults: [GS_CELL_SIGMOID, GS_CELL_TANH, GS_CELL_TANH])
     layer = try RecurrentLayer(node, settings: settings, gates: 4, parts: [4])
     couplesForget = try node.flag("input_forget")
     wantsSequence = node.hasOutput(0)

@@ -1,0 +1,82 @@
+#include "quantized.h"
+#include "dispatch.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+// Rounds what is clamped to a grid of fewer than 2^22 steps: adding 1.5 * 2^23 leaves no bits for a fraction.
+INLINE int32_t on_grid(float t, int32_t zero, gs_grid grid) {
+  const float low = (float)(grid.low - zero), high = (float)(grid.high - zero);
+  t = t > low ? t : low;
+  t = t < high ? t : high;
+  return (int32_t)((t + 12582912.0f) - 12582912.0f) + zero;
+}
+
+// Runs a loop whose results are stored in the grid's type.
+#define STORE(EXPRESSION)                                                        \
+  if (grid.type == GS_HELD_INT8 || grid.type == GS_HELD_UINT8) {                           \
+    uint8_t *restrict to = out;                                                  \
+    for (size_t i = 0; i < count; i++) to[i] = (uint8_t)(EXPRESSION);            \
+  } else {                                                                       \
+    uint16_t *restrict to = out;                                                 \
+    for (size_t i = 0; i < count; i++) to[i] = (uint16_t)(EXPRESSION);           \
+  }
+
+DISPATCHED void gs_quantize_even(const float *values, size_t count, float scale, int32_t zero, gs_grid grid,
+                                 void *out) {
+  STORE(on_grid(values[i] / scale, zero, grid))
+}
+
+DISPATCHED void gs_quantize_even_each(const float *values, size_t count, const float *scales,
+                                      const int32_t *zeros, gs_grid grid, void *out) {
+  STORE(on_grid(values[i] / scales[i], zeros[i], grid))
+}
+
+DISPATCHED void gs_requantize(const int32_t *sums, size_t count, int32_t bias, float scale, int32_t zero,
+                              gs_grid grid, void *out) {
+  STORE(on_grid((float)(int32_t)((uint32_t)sums[i] + (uint32_t)bias) * scale, zero, grid))
+}
+
+DISPATCHED void gs_requantize_each(const int32_t *sums, size_t count, const float *scales, int32_t zero,
+                                   gs_grid grid, void *out) {
+  STORE(on_grid((float)sums[i] * scales[i], zero, grid))
+}
+
+#define LOAD(TYPE, SCALE, ZERO)                                                                        \
+  {                                                                                                    \
+    const TYPE *from = values;                                                                         \
+    for (size_t i = 0; i < count; i++)                                                                 \
+      out[i] = (float)(int32_t)((uint32_t)(int32_t)from[i] - (uint32_t)(ZERO)) * (SCALE);              \
+    break;                                                                                             \
+  }
+
+#define LOAD_ANY(SCALE, ZERO)                     \
+  switch (type) {                                 \
+    case GS_HELD_INT8: LOAD(int8_t, SCALE, ZERO)       \
+    case GS_HELD_UINT8: LOAD(uint8_t, SCALE, ZERO)     \
+    case GS_HELD_INT16: LOAD(int16_t, SCALE, ZERO)     \
+    case GS_HELD_UINT16: LOAD(uint16_t, SCALE, ZERO)   \
+    case GS_HELD_INT32: LOAD(int32_t, SCALE, ZERO)     \
+  }
+
+DISPATCHED void gs_dequantize(const void *values, gs_integer type, size_t count, float scale, int32_t zero,
+                              float *restrict out) {
+  LOAD_ANY(scale, zero)
+}
+
+DISPATCHED void gs_dequantize_each(const void *values, gs_integer type, size_t count, const float *scales,
+                                   const int32_t *zeros, float *restrict out) {
+  LOAD_ANY(scales[i], zeros[i])
+}
+
+DISPATCHED void gs_dequantize_blocks(const uint8_t *packed, int bits, size_t count, size_t block,
+                                     const float *scales, const float *zeros, float *out, size_t stride) {
+  for (size_t first = 0, index = 0; first < count; first += block, index++) {
+    const float scale = scales[index], zero = zeros[index];
+    const uint8_t *bytes = packed + index * (bits == 4 ? block / 2 : block);
+    const size_t end = first + block < count ? block : count - first;
+    for (size_t l = 0; l < end; l++) {
+      int integer = bits == 8 ? bytes[l] : l % 2 ? bytes[l / 2] >> 4 : bytes[l / 2] & 15;
+      out[(first + l) * stride] = ((float)integer - zero) * scale;
+    }
+  }
+}

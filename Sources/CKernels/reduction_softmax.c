@@ -1,0 +1,94 @@
+#include "dispatch.h"
+#include "reduction.h"
+#include "reduction_lanes.h"
+
+INLINED float larger(float v, float best) { return v > best ? v : best; }
+
+INLINED float largest_of(const float *in, size_t count) {
+  float lanes[LANES];
+  for (int j = 0; j < LANES; j++) lanes[j] = in[0];
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES)
+    for (int j = 0; j < LANES; j++) lanes[j] = larger(in[i + j], lanes[j]);
+  for (; i < count; i++) lanes[0] = larger(in[i], lanes[0]);
+  for (int width = LANES / 2; width > 0; width /= 2)
+    for (int j = 0; j < width; j++) lanes[j] = larger(lanes[j + width], lanes[j]);
+  return lanes[0];
+}
+
+// Stores the exponentials unless only their sum is wanted.
+INLINED double row_exponentials(const float *in, size_t count, float largest, int stores, float *out) {
+  double total[LANES] = {0};
+  size_t i = 0;
+  while (i < count) {
+    float block[LANES] = {0};
+    size_t end = i + BLOCK < count ? i + BLOCK : count;
+    for (; i + LANES <= end; i += LANES) {
+      float e[LANES];
+      for (int j = 0; j < LANES; j++) e[j] = exponential(in[i + j] - largest);
+      for (int j = 0; j < LANES; j++) block[j] += e[j];
+      if (stores)
+        for (int j = 0; j < LANES; j++) out[i + j] = e[j];
+    }
+    for (int j = 0; i < end; i++, j++) {
+      float e = exponential(in[i] - largest);
+      block[j] += e;
+      if (stores) out[i] = e;
+    }
+    for (int j = 0; j < LANES; j++) total[j] += block[j];
+  }
+  return fold_lanes(total);
+}
+
+DISPATCHED void gs_softmax_rows(const float *in, size_t rows, size_t count, int32_t logarithm, float *out) {
+  for (size_t r = 0; r < rows; r++, in += count, out += count) {
+    float largest = largest_of(in, count);
+    if (logarithm) {
+      float shift = (float)log(row_exponentials(in, count, largest, 0, out));
+      INDEPENDENT for (size_t i = 0; i < count; i++) out[i] = (in[i] - largest) - shift;
+    } else {
+      float factor = (float)(1 / row_exponentials(in, count, largest, 1, out));
+      for (size_t i = 0; i < count; i++) out[i] *= factor;
+    }
+  }
+}
+
+INLINED void softmax_tile(const float *in, size_t rows, size_t stride, size_t width, int logarithm, float *out) {
+  float largest[TILE], factor[TILE];
+  double total[TILE] = {0};
+  for (size_t j = 0; j < width; j++) largest[j] = in[j];
+  for (size_t r = 1; r < rows; r++)
+    for (size_t j = 0; j < width; j++) largest[j] = larger(in[r * stride + j], largest[j]);
+  for (size_t r = 0; r < rows;) {
+    float block[TILE] = {0};
+    size_t end = r + TILE_ROWS < rows ? r + TILE_ROWS : rows;
+    for (; r < end; r++)
+      INDEPENDENT for (size_t j = 0; j < width; j++) {
+        float e = exponential(in[r * stride + j] - largest[j]);
+        block[j] += e;
+        if (!logarithm) out[r * stride + j] = e;
+      }
+    for (size_t j = 0; j < width; j++) total[j] += block[j];
+  }
+  for (size_t j = 0; j < width; j++) factor[j] = (float)(logarithm ? log(total[j]) : 1 / total[j]);
+  for (size_t r = 0; r < rows; r++)
+    INDEPENDENT for (size_t j = 0; j < width; j++) {
+      size_t i = r * stride + j;
+      if (logarithm)
+        out[i] = (in[i] - largest[j]) - factor[j];
+      else
+        out[i] *= factor[j];
+    }
+}
+
+DISPATCHED void gs_softmax_columns(const float *in, size_t rows, size_t stride, size_t columns, int32_t logarithm,
+                                   float *out) {
+  size_t c = 0;
+  for (; c + TILE <= columns; c += TILE) {
+    if (logarithm)
+      softmax_tile(in + c, rows, stride, TILE, 1, out + c);
+    else
+      softmax_tile(in + c, rows, stride, TILE, 0, out + c);
+  }
+  if (c < columns) softmax_tile(in + c, rows, stride, columns - c, logarithm, out + c);
+}
