@@ -12,7 +12,7 @@ extension Families {
       types: "all; numbers where they are reduced",
       tensors: { settings in
         let axis = try settings.int("axis", default: 0)
-        let reduction = try Reduction(settings)
+        let reduction = try ScatterReduction(settings)
         return reduction.widening { call in
           let free = call.takeForWriting(0, try call.tensor(0).elementType)
           let data = try call.tensor(0)
@@ -35,7 +35,7 @@ extension Families {
     "ScatterND", versions: "add and mul since 16, min and max since 18",
     types: "all; numbers where they are reduced",
     tensors: { settings in
-      let reduction = try Reduction(settings)
+      let reduction = try ScatterReduction(settings)
       return reduction.widening { call in
         let free = call.takeForWriting(0, try call.tensor(0).elementType)
         let data = try call.tensor(0)
@@ -65,7 +65,7 @@ extension Families {
 }
 
 /// What happens to an element that is there already.
-private enum Reduction {
+private enum ScatterReduction {
   case none, add, multiply, least, greatest
 
   init(_ settings: NodeSettings) throws {
@@ -90,7 +90,7 @@ private enum Reduction {
     switch self {
     case .none: try type.visitWidth(WidthScattering(scattering: scattering))
     case _ where type == .bool:
-      let logical: Reduction = self == .add || self == .greatest ? .greatest : .least
+      let logical: ScatterReduction = self == .add || self == .greatest ? .greatest : .least
       try ElementType.uint8.visitNumber(
         NumberScattering(scattering: scattering, reduction: logical))
     default: try type.visitNumber(NumberScattering(scattering: scattering, reduction: self))
@@ -125,11 +125,11 @@ private struct WidthScattering<Loop: Scattering>: WidthVisitor {
 
 private struct NumberScattering<Loop: Scattering>: NumberVisitor {
   let scattering: Loop
-  let reduction: Reduction
+  let reduction: ScatterReduction
 
   func visit<Element: NumberElement>(_ type: Element.Type) throws {
     switch reduction {
-    case .add: scattering.scatter(type) { Reduction.add.combine($0, $1) }
+    case .add: scattering.scatter(type) { ScatterReduction.add.combine($0, $1) }
     default: scattering.scatter(type) { reduction.combine($0, $1) }
     }
   }

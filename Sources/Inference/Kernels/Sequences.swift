@@ -103,7 +103,7 @@ extension Families {
 
   /// The lengths of SplitToSequence's parts: single elements, chunks of one length, or as given.
   private static func partLengths(_ call: KernelCall, extent: Int) throws -> [Int] {
-    guard extent < 1 << 24 else {
+    guard extent <= 1 << 16 else {
       throw KernelProblem("a sequence of \(extent) tensors is too long")
     }
     guard let given = try call.integers(1) else { return [Int](repeating: 1, count: extent) }

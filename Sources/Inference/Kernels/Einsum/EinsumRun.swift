@@ -156,7 +156,6 @@ struct EinsumRun {
 
   /// The elements with the labels in a given order.
   private func dense(_ operand: EinsumOperand, order: [EinsumLabel]) throws -> Tensor {
-    try checkRank(order.count)
     let shape = order.map(extent)
     let strides = order.map(operand.stride)
     let elements = try count(order)
@@ -164,8 +163,8 @@ struct EinsumRun {
       return operand.tensor.reshaped(shape)
     }
     let result = context.allocate(operand.tensor.elementType, shape)
-    copyBlock(
-      shape, from: operand.tensor, StridedPlace(strides: strides), to: result, StridedPlace(result))
+    try Movement(extents: shape, from: strides, to: result.strides).run(
+      operand.tensor.start, to: result.target, width: result.width, context)
     return result
   }
 }

@@ -11,8 +11,8 @@ extension Families {
   private static let integerMatrixProduct = OperatorDefinition(
     "MatMulInteger", versions: "10", types: "int8 uint8 to int32",
     tensors: { settings in
-      let left = try IntegerOperand(settings, 0, zero: 2, zeroAxis: -2)
-      let right = try IntegerOperand(settings, 1, zero: 3, zeroAxis: -1)
+      let left = try CenteredOperand(settings, 0, zero: 2, zeroAxis: -2)
+      let right = try CenteredOperand(settings, 1, zero: 3, zeroAxis: -1)
       return { call in
         [try IntegerProduct.multiply(left.floats(call), right.floats(call), call.context)]
       }
@@ -21,8 +21,8 @@ extension Families {
   private static let integerConvolution = OperatorDefinition(
     "ConvInteger", versions: "10", types: "int8 uint8 to int32",
     tensors: { settings in
-      let input = try IntegerOperand(settings, 0, zero: 2, zeroAxis: -1)
-      let weights = try IntegerOperand(settings, 1, zero: 3, zeroAxis: .min / 2)
+      let input = try CenteredOperand(settings, 0, zero: 2, zeroAxis: -1)
+      let weights = try CenteredOperand(settings, 1, zero: 3, zeroAxis: .min / 2)
       let convolution = try IntegerConvolution(settings)
       return { call in
         [try convolution.run(input.floats(call), weights.floats(call), call.context)]
@@ -33,8 +33,8 @@ extension Families {
     "QLinearMatMul", versions: "10; since 21 the same for more types of scales",
     types: "int8 uint8",
     tensors: { settings in
-      let left = try IntegerOperand(settings, 0, zero: 2, zeroAxis: -2)
-      let right = try IntegerOperand(settings, 3, zero: 5, zeroAxis: -1)
+      let left = try CenteredOperand(settings, 0, zero: 2, zeroAxis: -2)
+      let right = try CenteredOperand(settings, 3, zero: 5, zeroAxis: -1)
       return { call in
         let a = try ScaleParameters.given(call, scale: 1, zero: 2).single()
         let b = try ScaleParameters.given(call, scale: 4, zero: 5)
@@ -51,8 +51,8 @@ extension Families {
   private static let quantizedConvolution = OperatorDefinition(
     "QLinearConv", versions: "10", types: "int8 uint8",
     tensors: { settings in
-      let input = try IntegerOperand(settings, 0, zero: 2, zeroAxis: -1)
-      let weights = try IntegerOperand(settings, 3, zero: 5, zeroAxis: .min / 2)
+      let input = try CenteredOperand(settings, 0, zero: 2, zeroAxis: -1)
+      let weights = try CenteredOperand(settings, 3, zero: 5, zeroAxis: .min / 2)
       let convolution = try IntegerConvolution(settings)
       return { call in
         let x = try ScaleParameters.given(call, scale: 1, zero: 2).single()
@@ -72,8 +72,8 @@ extension Families {
   private static let productToFloat = OperatorDefinition(
     "MatMulIntegerToFloat", domain: "com.microsoft", types: "int8 uint8 to float32",
     tensors: { settings in
-      let left = try IntegerOperand(settings, 0, zero: 4, zeroAxis: -2)
-      let right = try IntegerOperand(settings, 1, zero: 5, zeroAxis: -1)
+      let left = try CenteredOperand(settings, 0, zero: 4, zeroAxis: -2)
+      let right = try CenteredOperand(settings, 1, zero: 5, zeroAxis: -1)
       return { call in
         let a = try ScaleParameters.given(call, scale: 2, zero: 4).single()
         let b = try ScaleParameters.given(call, scale: 3, zero: 5)
@@ -89,7 +89,7 @@ extension Families {
   private static let dynamicProduct = OperatorDefinition(
     "DynamicQuantizeMatMul", domain: "com.microsoft", types: "float32, int8 uint8",
     tensors: { settings in
-      let right = try IntegerOperand(settings, 1, zero: 3, zeroAxis: -1)
+      let right = try CenteredOperand(settings, 1, zero: 3, zeroAxis: -1)
       return { call in
         let input = try call.tensor(0, .float32)
         let (scale, zero) = QuantizedIntegers.dynamicParameters(input)

@@ -3,7 +3,7 @@ import ModelGraph
 
 /// One side of a product of 8-bit integers: in float32, with the zero point taken off, so that
 /// products of these numbers and not too long sums of them are exact.
-struct IntegerOperand: Sendable {
+struct CenteredOperand: Sendable {
   private let index, zeroIndex: Int
   /// The axis, counted from the last, along which zero points differ.
   private let zeroAxis: Int
