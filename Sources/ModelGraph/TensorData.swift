@@ -90,17 +90,21 @@ public struct TensorData: Sendable {
     return packed.load(UInt32.self).map { Float(bitPattern: UInt32(littleEndian: $0)) }
   }
 
-  /// The product of extents when it can be the size of something real: no negative extent, no
-  /// overflow.
+  /// The product of extents when it can be the size of something real: no negative extent, and
+  /// bytes of the widest elements could be counted, whatever the extents' order and even if one of
+  /// them is 0.
   public static func elementCount(of dimensions: [Int]) -> Int? {
     var count = 1
+    var isEmpty = false
     for extent in dimensions {
       guard extent >= 0 else { return nil }
-      let (product, overflow) = count.multipliedReportingOverflow(by: extent)
+      let (product, overflow) = count.multipliedReportingOverflow(by: max(1, extent))
       guard !overflow else { return nil }
       count = product
+      isEmpty = isEmpty || extent == 0
     }
-    return count
+    guard count <= Int.max / 16 else { return nil }
+    return isEmpty ? 0 : count
   }
 }
 

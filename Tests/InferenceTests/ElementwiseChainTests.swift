@@ -63,7 +63,8 @@ private struct ElementwiseGraph {
       let body = try draft.definition.prepare(
         NodeSettings(
           node: draft.node, version: 17, constants: settings, inputCount: draft.inputs.count,
-          followers: [], nested: { _ in throw KernelProblem("none") }))
+          followers: [], nested: { _ in throw KernelProblem("none") },
+          versionOf: { _ in 17 }))
       let inputs = draft.inputs.map { value in
         value.flatMap { known[ObjectIdentifier($0)] }.map { RunValue.tensor($0) }
       }

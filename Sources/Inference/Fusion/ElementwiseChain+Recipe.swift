@@ -45,7 +45,8 @@ extension ChainRecipe.Node {
   func settings(version: Int) -> NodeSettings {
     NodeSettings(
       node: node, version: version, constants: member.settings, inputCount: node.inputs.count,
-      followers: [], nested: { _ in throw KernelProblem("an elementwise node has no graphs") })
+      followers: [], nested: { _ in throw KernelProblem("an elementwise node has no graphs") },
+      versionOf: { _ in version })
   }
 }
 

@@ -55,7 +55,7 @@ extension Families {
       guard step != 0, count < 1e15 else {
         throw KernelProblem("a range from \(first) to \(last) in steps of \(step) has no end")
       }
-      let result = try context.make(start.elementType, [max(0, Int(count))])
+      let result = try context.make(start.elementType, [Int(max(0, count))])
       let out = result.mutableElements(type)
       var next = first
       for place in 0..<out.count {

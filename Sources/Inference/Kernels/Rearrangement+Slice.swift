@@ -25,21 +25,22 @@ extension Families {
     var count: Int
     var step: Int
 
-    /// Cuts a range to what the axis has, by ONNX's rules (Python's, with extreme numbers for
-    /// open ends).
+    /// Cuts a range to what the axis has, by ONNX's rules (Python's, with the greatest numbers for
+    /// open ends in either direction, and a backward start always inside).
     init(start: Int, end: Int, step: Int, extent: Int) throws {
       guard step != 0 else { throw KernelProblem("a slice has steps of 0") }
-      let first = start < 0 ? start + extent : start
-      let last = end < 0 ? end + extent : end
       let step = max(step, -Int.max)
+      let isOpen = end == .max || end == Int(Int32.max)
+      let first = start < 0 ? start + extent : start
+      let last = isOpen ? (step > 0 ? extent : -1) : end < 0 ? end + extent : end
       if step > 0 {
         self.start = max(0, min(first, extent))
         let end = max(0, min(last, extent))
         count = end > self.start ? (end - self.start - 1) / step + 1 : 0
       } else {
-        self.start = max(-1, min(first, extent - 1))
+        self.start = max(0, min(first, extent - 1))
         let end = max(-1, min(last, extent - 1))
-        count = self.start > end ? (self.start - end - 1) / -step + 1 : 0
+        count = self.start > end && extent > 0 ? (self.start - end - 1) / -step + 1 : 0
       }
       self.step = count > 1 ? step : 1
       if count == 0 { self.start = 0 }

@@ -12,7 +12,7 @@ extension Families {
       types: "all; numbers where they are reduced",
       tensors: { settings in
         let axis = try settings.int("axis", default: 0)
-        let reduction = try UpdateReduction(settings)
+        let reduction = try ScatterReduction(settings)
         return reduction.widening { call in
           let free = call.takeForWriting(0, try call.tensor(0).elementType)
           let data = try call.tensor(0)
@@ -35,7 +35,7 @@ extension Families {
     "ScatterND", versions: "add and mul since 16, min and max since 18",
     types: "all; numbers where they are reduced",
     tensors: { settings in
-      let reduction = try UpdateReduction(settings)
+      let reduction = try ScatterReduction(settings)
       return reduction.widening { call in
         let free = call.takeForWriting(0, try call.tensor(0).elementType)
         let data = try call.tensor(0)
@@ -65,7 +65,7 @@ extension Families {
 }
 
 /// What happens to an element that is there already.
-private enum UpdateReduction {
+private enum ScatterReduction {
   case none, add, multiply, least, greatest
 
   init(_ settings: NodeSettings) throws {
@@ -89,8 +89,10 @@ private enum UpdateReduction {
   func apply(_ scattering: some Scattering, _ type: ElementType) throws {
     switch self {
     case .none: try type.visitWidth(WidthScattering(scattering: scattering))
-    case .least where type == .bool, .greatest where type == .bool:
-      try ElementType.uint8.visitNumber(NumberScattering(scattering: scattering, reduction: self))
+    case _ where type == .bool:
+      let logical: ScatterReduction = self == .add || self == .greatest ? .greatest : .least
+      try ElementType.uint8.visitNumber(
+        NumberScattering(scattering: scattering, reduction: logical))
     default: try type.visitNumber(NumberScattering(scattering: scattering, reduction: self))
     }
   }
@@ -123,11 +125,11 @@ private struct WidthScattering<Loop: Scattering>: WidthVisitor {
 
 private struct NumberScattering<Loop: Scattering>: NumberVisitor {
   let scattering: Loop
-  let reduction: UpdateReduction
+  let reduction: ScatterReduction
 
   func visit<Element: NumberElement>(_ type: Element.Type) throws {
     switch reduction {
-    case .add: scattering.scatter(type) { UpdateReduction.add.combine($0, $1) }
+    case .add: scattering.scatter(type) { ScatterReduction.add.combine($0, $1) }
     default: scattering.scatter(type) { reduction.combine($0, $1) }
     }
   }

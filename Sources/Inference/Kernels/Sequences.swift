@@ -91,7 +91,8 @@ extension Families {
         let axis = try resolvedAxis(axis, rank: tensor.rank)
         let lengths = try partLengths(call, extent: tensor.shape[axis])
         var parts = try parted(tensor, axis: axis, lengths, call.context)
-        if !keepsAxis, !call.has(1) {
+        let isUniform = try call.optional(1).map { $0.rank == 0 } ?? true
+        if !keepsAxis, isUniform, lengths.allSatisfy({ $0 == 1 }) {
           var shape = tensor.shape
           shape.remove(at: axis)
           parts = parts.map { $0.reshaped(shape) }
@@ -102,6 +103,9 @@ extension Families {
 
   /// The lengths of SplitToSequence's parts: single elements, chunks of one length, or as given.
   private static func partLengths(_ call: KernelCall, extent: Int) throws -> [Int] {
+    guard extent <= 1 << 16 else {
+      throw KernelProblem("a sequence of \(extent) tensors is too long")
+    }
     guard let given = try call.integers(1) else { return [Int](repeating: 1, count: extent) }
     guard try call.tensor(1).rank == 0 else { return given }
     guard let length = given.first, length > 0 else {

@@ -28,6 +28,7 @@ private struct EqualSlices {
 
   init(_ tensor: Tensor, axis: Int, isSorted: Bool, _ context: RunContext) throws {
     let extent = tensor.shape[axis]
+    try checkShape([extent], .int64)
     groups = [Int](repeating: 0, count: extent)
     let order = try Self.sorted(tensor, axis: axis, context)
     for (position, slice) in order.places.enumerated() {

@@ -100,14 +100,15 @@ extension Families {
   }
 
   private static func splitAtSpaces(_ text: [UInt8], most: Int) -> [ArraySlice<UInt8>] {
-    func isSpace(_ byte: UInt8) -> Bool { byte == 32 || (9...13).contains(byte) }
+    let space = UInt8(ascii: " ")
+    let end = text.lastIndex { $0 != space } ?? -1
+    var rest = text[..<(end + 1)].drop { $0 == space }
     var parts: [ArraySlice<UInt8>] = []
-    var rest = text.drop(while: isSpace)
     while !rest.isEmpty {
       if parts.count == most { return parts + [rest] }
-      let word = rest.prefix { !isSpace($0) }
+      let word = rest.prefix { $0 != space }
       parts.append(word)
-      rest = rest[word.endIndex...].drop(while: isSpace)
+      rest = rest[word.endIndex...].drop { $0 == space }
     }
     return parts
   }
@@ -122,6 +123,7 @@ extension Families {
       return { call in
         let texts = try call.tensor(0, .string)
         let regex = try Regex(pattern).matchingSemantics(.unicodeScalar)
+          .wordBoundaryKind(.simple).asciiOnlyCharacterClasses()
         let result = call.context.allocate(.bool, texts.shape)
         let out = result.mutableElements(Truth.self)
         for (place, number) in texts.elements(UInt64.self).enumerated() {

@@ -118,24 +118,15 @@ extension Tensor {
   }
 }
 
-/// Checks a shape that a model's inputs decide: no negative extents, and as many elements as the
-/// machine's memory can hold. Extents of 0 don't hide what others would overflow.
+/// Checks a shape that a model's inputs decide: no negative extents, and no more elements than the
+/// machine's memory can hold.
 func checkShape(_ shape: [Int], _ type: ElementType) throws {
   guard let width = type.memoryWidth else {
     throw KernelProblem(lacking: "\(type.name) has no representation in memory")
   }
-  var bytes = width
-  var overflows = false
-  var isEmpty = false
-  for extent in shape {
-    let (product, overflow) = bytes.multipliedReportingOverflow(by: max(1, extent))
-    overflows = overflows || overflow || extent < 0
-    isEmpty = isEmpty || extent == 0
-    bytes = product
-  }
-  guard !overflows, isEmpty || bytes <= PhysicalMemory.byteCount else {
-    throw KernelProblem("a result of shape \(shape) cannot be held in memory")
-  }
+  guard let count = TensorData.elementCount(of: shape),
+    count <= PhysicalMemory.byteCount / width
+  else { throw KernelProblem("a result of shape \(shape) cannot be held in memory") }
 }
 
 extension RunContext {

@@ -163,8 +163,8 @@ struct EinsumRun {
       return operand.tensor.reshaped(shape)
     }
     let result = context.allocate(operand.tensor.elementType, shape)
-    copyBlock(
-      shape, from: operand.tensor, StridedPlace(strides: strides), to: result, StridedPlace(result))
+    try Movement(extents: shape, from: strides, to: result.strides).run(
+      operand.tensor.start, to: result.target, width: result.width, context)
     return result
   }
 }
