@@ -181,8 +181,10 @@ public struct ONNXReader {
   }
 
   private func dimension(_ proto: ONNXDimension) -> Dimension {
-    if proto.hasDimValue { return .fixed(Int(proto.dimValue)) }
-    return proto.hasDimParam && !proto.dimParam.isEmpty ? .symbolic(proto.dimParam) : .unknown
+    if proto.hasDimValue, proto.dimValue >= 0 { return .fixed(Int(proto.dimValue)) }
+    // Some exporters write -1 or "?" where nothing is known.
+    let isNamed = proto.hasDimParam && !proto.dimParam.isEmpty && proto.dimParam != "?"
+    return isNamed ? .symbolic(proto.dimParam) : .unknown
   }
 
   // MARK: Nodes
