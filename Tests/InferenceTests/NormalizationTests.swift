@@ -199,6 +199,35 @@ import Testing
     #expect(result.array(Float.self) == [0.6, 0.8, 0, 0])
   }
 
+  @Test func workersChangeNoBit() throws {
+    var random = SeededGenerator(seed: 11)
+    let shape = [2, 192, 31, 29]
+    let data = Tensor(shape, random.floats(shape.reduce(1, *)))
+    let parameters = (0..<4).map { _ in Tensor([192], random.floats(192, in: 0.5...2)) }
+    let last = Tensor([29], random.floats(29))
+    let two = Array(parameters[..<2])
+    func list(_ name: String, _ numbers: [Int64]) -> Attribute { Attribute(name, .ints(numbers)) }
+    let cases: [(name: String, attribute: Attribute?, inputs: [Tensor])] = [
+      ("BatchNormalization", nil, parameters), ("InstanceNormalization", nil, two),
+      ("GroupNormalization", Attribute("num_groups", .int(8)), two),
+      ("LayerNormalization", nil, [last, last]), ("LRN", Attribute("size", .int(5)), []),
+      ("Softmax", nil, []), ("Softmax", Attribute("axis", .int(1)), []),
+      ("ReduceMean", list("axes", [2, 3]), []), ("ReduceL2", list("axes", [0, 2]), []),
+      ("ReduceLogSumExp", list("axes", [1]), []), ("MaxPool", list("kernel_shape", [3, 3]), []),
+      ("AveragePool", list("kernel_shape", [3, 3]), []),
+    ]
+    for (name, attribute, inputs) in cases {
+      for layout in [data, data.channelsLast] {
+        let results = try [1, 3].map { threads in
+          var harness = OperatorHarness(name: name, attributes: attribute.map { [$0] } ?? [])
+          harness.threads = threads
+          return try harness.run([layout] + inputs)[0].array(Float.self)
+        }
+        #expect(results[0] == results[1], "\(name) \(layout.layout)")
+      }
+    }
+  }
+
   /// A tensor with no elements may claim any other extents.
   @Test func hugeEmptyShapesAreRefused() {
     let nothing = Tensor([0, 1 << 40, 1 << 20], [Float]())

@@ -154,7 +154,7 @@ struct ScaleRuns: Sendable {
           inner > 1
           ? .blockRows(extent: extent, inner: inner, block: blockSize, blocks: blocks)
           : .blocks(extent: extent, block: blockSize, blocks: blocks)
-        length = inner > 1 ? inner : blockSize
+        length = inner > 1 ? inner : min(blockSize, extent)
         count = tensor.count == 0 ? 0 : inner > 1 ? outer * extent : outer * blocks
       } else {
         guard parameters.shape == [extent] else {

@@ -25,8 +25,11 @@ struct ScanKernel: Sendable {
     firstState = version == 8 ? 1 : 0
     let graph = try settings.graph("body")
     scanCount = try settings.int("num_scan_inputs", default: 0)
+    guard scanCount >= 1, scanCount <= settings.node.inputs.count else {
+      throw KernelProblem("\(scanCount) of \(settings.node.inputs.count) inputs are scanned")
+    }
     stateCount = settings.node.inputs.count - firstState - scanCount
-    guard scanCount >= 1, stateCount >= 0, graph.inputs.count == stateCount + scanCount,
+    guard stateCount >= 0, graph.inputs.count == stateCount + scanCount,
       graph.outputs.count >= stateCount
     else {
       throw KernelProblem(

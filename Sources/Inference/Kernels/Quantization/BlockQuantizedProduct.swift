@@ -39,8 +39,9 @@ struct BlockQuantizedProduct: Sendable {
     let weights = try call.tensor(1, .uint8)
     let scales = try call.tensor(2, .float32)
     let bias = try call.optional(5)
-    guard input.shape.last == depth, weights.count == columns * blocks * blockBytes,
-      scales.count == columns * blocks,
+    guard input.shape.last == depth,
+      weights.count == TensorData.elementCount(of: [columns, blocks, blockBytes]),
+      scales.count == TensorData.elementCount(of: [columns, blocks]),
       bias.map({ $0.elementType == .float32 && $0.count == columns }) ?? true
     else {
       throw KernelProblem(

@@ -33,7 +33,8 @@ struct IntegerConvolution: Sendable {
   /// - Returns: sums in int32, in the shape of a convolution's result.
   func run(_ input: Tensor, _ weights: Tensor, _ context: RunContext) throws -> Tensor {
     guard input.rank >= 3, weights.rank == input.rank,
-      input.shape[1] == weights.shape[1] * groups, weights.shape[0].isMultiple(of: groups)
+      groups <= max(1, input.shape[1]), input.shape[1] == weights.shape[1] * groups,
+      weights.shape[0].isMultiple(of: groups)
     else {
       throw KernelProblem(
         "weights \(weights.shape) do not fit an input \(input.shape) in \(groups) groups")

@@ -118,16 +118,33 @@ extension Families {
       return { call in
         let inputs = try (0..<parts).map { try call.tensor(2 + 3 * $0) }
         let grid = try OutputGrid(call, scale: 0, zero: 1, or: inputs[0].elementType)
-        let parts = try inputs.enumerated().map { index, input in
+        let axis = try resolvedAxis(axis, rank: inputs[0].rank)
+        var shape = inputs[0].shape
+        shape[axis] = 0
+        for input in inputs {
+          var rest = input.shape
+          guard input.rank == shape.count else {
+            throw KernelProblem("\(rest) and \(shape) do not concatenate")
+          }
+          rest[axis] = shape[axis]
+          guard rest == shape else {
+            throw KernelProblem("\(rest) and \(shape) do not concatenate")
+          }
+          shape[axis] += input.shape[axis]
+        }
+        let result = call.context.allocate(grid.type, shape)
+        var place = StridedPlace(result)
+        for (index, input) in inputs.enumerated() {
           let parameters = try ScaleParameters.given(
             call, scale: 3 + 3 * index, zero: 4 + 3 * index)
           let table = table(try numbers(input.elementType, parameters), grid)
           let moved = call.context.allocate(grid.type, input.shape)
           let (out, values) = (moved.mutableElements(UInt8.self), input.elements(UInt8.self))
           for index in 0..<input.count { out[index] = table[Int(values[index])] }
-          return moved
+          copyBlock(input.shape, from: moved, StridedPlace(moved), to: result, place)
+          place.offset += input.shape[axis] * place.strides[axis]
         }
-        return [try joined(parts, axis: axis, call.context)]
+        return [result]
       }
     })
 

@@ -1,3 +1,0 @@
-extension Families {
-  static let attention: [OperatorDefinition] = []
-}
