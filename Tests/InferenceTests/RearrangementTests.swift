@@ -139,6 +139,30 @@ private func text(_ name: String, _ value: String) -> Attribute {
     #expect(result.array(Float.self) == expected, "seed \(seed)")
   }
 
+  @Test(arguments: 0..<60)
+  func paddingEqualsOneElementAtATime(seed: Int) throws {
+    var generator = SeededGenerator(seed: UInt64(seed))
+    let shape = (0..<3).map { _ in Int.random(in: 1...5, using: &generator) }
+    let before = shape.map { Int.random(in: -$0...3, using: &generator) }
+    let after = zip(shape, before).map { extent, pad in
+      Int.random(in: -min(extent, extent + pad)...3, using: &generator)
+    }
+    let values = generator.floats(shape.reduce(1, *))
+    let tensor = Tensor(shape, values)
+    let node = Example(
+      name: "Pad", more: [Tensor([6], (before + after).map { Int64($0) }), Tensor([], [Float(9)])])
+    let result = try node.run([seed % 2 == 0 ? tensor : tensor.channelsLast])[0]
+    let padded = shape.indices.map { shape[$0] + before[$0] + after[$0] }
+    let (from, to) = (rowMajorStrides(shape), rowMajorStrides(padded))
+    let expected = (0..<padded.reduce(1, *)).map { place -> Float in
+      let index = padded.indices.map { place / to[$0] % padded[$0] - before[$0] }
+      let isInside = index.indices.allSatisfy { (0..<shape[$0]).contains(index[$0]) }
+      return isInside ? values[index.indices.reduce(0) { $0 + index[$1] * from[$1] }] : 9
+    }
+    #expect(result.shape == padded, "seed \(seed)")
+    #expect(result.array(Float.self) == expected, "seed \(seed)")
+  }
+
   @Test func rowsArePickedOnAllWorkers() throws {
     var generator = SeededGenerator(seed: 9)
     let table = Tensor([50, 300], generator.floats(15_000))

@@ -16,11 +16,24 @@ extension Families {
         let axis = try resolvedAxis(axis, rank: data.rank)
         let extent = data.shape[axis]
         var shape = data.shape
-        shape.replaceSubrange(axis...axis, with: places.shape)
+        if places.rank == 0 {
+          shape.remove(at: axis)
+        } else {
+          shape.replaceSubrange(axis...axis, with: places.shape)
+        }
         let result = try call.context.make(data.elementType, shape)
+        let (rows, inner) = frame(of: data.shape, layout: .rowMajor, axis: axis)
+        if places.count == 1 {
+          let place = try call.index(places, extent: extent)
+          if result.count == 0 { return [result] }
+          let run = inner * data.width
+          try moveRows(
+            data.start + place * run, stride: extent * run, to: result.target, stride: run,
+            rows: rows, run: run, call.context)
+          return [result]
+        }
         let indices = try call.indices(places, extent: extent)
         if result.count == 0 { return [result] }
-        let (rows, inner) = frame(of: data.shape, layout: .rowMajor, axis: axis)
         try pickRows(
           data, indices, rows: rows, extent: extent, run: inner * data.width, into: result,
           call.context)
@@ -33,12 +46,6 @@ extension Families {
     _ data: Tensor, _ indices: UnsafeBufferPointer<Int64>, rows: Int, extent: Int, run: Int,
     into result: Tensor, _ context: RunContext
   ) throws {
-    guard let first = indices.first else { return }
-    if indices.count == 1 {
-      return try moveRows(
-        data.start + Int(first) * run, stride: extent * run, to: result.target, stride: run,
-        rows: rows, run: run, context)
-    }
     let isShared = context.workers.workerCount > 1 && result.byteCount >= 1 << 18
     let chunk = isShared && rows == 1 ? max(1, (1 << 16) / run) : indices.count
     let chunks = (indices.count + chunk - 1) / chunk

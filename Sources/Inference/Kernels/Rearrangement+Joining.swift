@@ -8,8 +8,30 @@ extension Families {
       guard let axis = try settings.int("axis") else {
         throw KernelProblem("the attribute 'axis' is missing")
       }
-      return { call in [try joined(call.tensors(), axis: axis, call.context)] }
+      return { call in
+        if axis == 0 || axis == -1, let list = joinedLists(call) { return [list] }
+        return [try joined(call.tensors(), axis: axis, call.context)]
+      }
     })
+
+  /// Short lists of 64-bit integers behind one another, as shapes are put together; nil for
+  /// anything else.
+  private static func joinedLists(_ call: KernelCall) -> Tensor? {
+    var count = 0
+    for input in call.inputs {
+      guard case .tensor(let list)? = input, list.rank == 1, list.elementType == .int64,
+        list.count <= 64
+      else { return nil }
+      count += list.count
+    }
+    let result = call.context.allocate(.int64, [count])
+    var target = result.target
+    for case .tensor(let list)? in call.inputs {
+      target.copyMemory(from: list.start, byteCount: list.byteCount)
+      target += list.byteCount
+    }
+    return result
+  }
 
   /// Tensors behind one another along an axis, in the layout that most elements have already.
   static func joined(_ tensors: [Tensor], axis: Int, _ context: RunContext) throws -> Tensor {

@@ -61,9 +61,25 @@ extension KernelCall {
     }
     guard isInside else {
       let wrong = out.first { $0 < 0 || $0 >= Int64(extent) } ?? 0
-      throw KernelProblem(
-        "an index is \(wrong < 0 ? wrong - Int64(extent) : wrong), outside the extent \(extent)")
+      throw Self.outside(wrong < 0 ? wrong - Int64(extent) : wrong, extent)
     }
     return UnsafeBufferPointer(out)
+  }
+
+  /// The same for the only element of a tensor.
+  func index(_ tensor: Tensor, extent: Int) throws -> Int {
+    let index: Int64
+    switch tensor.elementType {
+    case .int64: index = tensor.elements(Int64.self)[0]
+    case .int32: index = Int64(tensor.elements(Int32.self)[0])
+    default: throw KernelProblem("indices are \(tensor.elementType.name), not int64 or int32")
+    }
+    let resolved = index < 0 ? index &+ Int64(extent) : index
+    guard resolved >= 0, resolved < Int64(extent) else { throw Self.outside(index, extent) }
+    return Int(resolved)
+  }
+
+  private static func outside(_ index: Int64, _ extent: Int) -> KernelProblem {
+    KernelProblem("an index is \(index), outside the extent \(extent)")
   }
 }
