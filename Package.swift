@@ -20,10 +20,11 @@ let package = Package(
     .target(name: "Configuration", dependencies: ["Support", "CIniparser"]),
     .target(name: "ModelGraph", dependencies: ["Support"], swiftSettings: hot),
     .target(name: "Operators", dependencies: ["ModelGraph"]),
+    .target(name: "GraphPasses", dependencies: ["ModelGraph"], swiftSettings: hot),
     .target(name: "CKernels", cSettings: hotC),
     .target(
       name: "Quantization",
-      dependencies: ["CKernels", "ModelGraph", "Operators", "Support"],
+      dependencies: ["CKernels", "GraphPasses", "ModelGraph", "Operators", "Support"],
       swiftSettings: hot),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     .target(
@@ -42,8 +43,8 @@ let package = Package(
     .target(
       name: "Conversion",
       dependencies: [
-        "Configuration", "Inference", "ModelFormats", "ModelGraph", "Operators", "Quantization",
-        "Reports", "Support", "TensorFiles",
+        "Configuration", "GraphPasses", "Inference", "ModelFormats", "ModelGraph", "Operators",
+        "Quantization", "Reports", "Support", "TensorFiles",
       ]),
     .executableTarget(
       name: "gsconvert",
@@ -61,6 +62,7 @@ let package = Package(
     .testTarget(name: "SupportTests", dependencies: ["Support"]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
     .testTarget(name: "ModelGraphTests", dependencies: ["ModelGraph", "Support"]),
+    .testTarget(name: "GraphPassesTests", dependencies: ["GraphPasses", "ModelGraph"]),
     .testTarget(
       name: "ModelFormatsTests", dependencies: ["ModelFormats", "ModelGraph", "Support"]),
     .testTarget(

@@ -45,12 +45,29 @@ public struct TensorData: Sendable {
 
   /// A one-dimensional or scalar tensor of 32-bit floats.
   public init(float32 values: [Float], isScalar: Bool = false) {
-    let bytes = values.flatMap { value in
-      withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init)
-    }
+    self.init(float32: values, dimensions: isScalar ? [] : [values.count])
+  }
+
+  /// A tensor of 32-bit floats.
+  ///
+  /// - Precondition: as many values as the extents' product.
+  public init(float32 values: [Float], dimensions: [Int]) {
     self.init(
-      elementType: .float32, dimensions: isScalar ? [] : [values.count],
-      storage: .packed(Bytes(bytes)))
+      elementType: .float32, dimensions: dimensions,
+      storage: .packed(Bytes(TensorData.littleEndianBytes(values.map(\.bitPattern)))))
+  }
+
+  /// A tensor of 32-bit integers.
+  ///
+  /// - Precondition: as many values as the extents' product.
+  public init(int32 values: [Int32], dimensions: [Int]) {
+    self.init(
+      elementType: .int32, dimensions: dimensions,
+      storage: .packed(Bytes(TensorData.littleEndianBytes(values))))
+  }
+
+  private static func littleEndianBytes(_ values: [some FixedWidthInteger]) -> [UInt8] {
+    values.map(\.littleEndian).withUnsafeBytes(Array.init)
   }
 
   /// Number of elements.

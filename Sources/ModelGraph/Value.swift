@@ -18,6 +18,8 @@ public final class Value {
   public var isOpaqueConstant = false
   /// The integers that stand for this constant, once it is quantized.
   public var quantized: QuantizedConstant?
+  /// How the value is represented as integers while the model runs; nil for float.
+  public var activation: ActivationQuantization?
 
   /// Makes a value without type, constant or producer.
   public init(name: String) { self.name = name }

@@ -30,15 +30,27 @@ final class ChannelQuantizer {
     if let base = weights.baseAddress, !weights.isEmpty {
       gs_range(base, weights.count, &minimum, &maximum)
     }
-    let whole = AffineGrid(minimum: minimum, maximum: maximum, bits: recipe.storage.bits)
-    return switch recipe.range {
-    case .maxMin: whole
-    case .meanSquaredError: GridSearch(weights).best(from: whole)
-    }
+    let bits = recipe.storage.bits
+    let whole =
+      recipe.isSymmetric
+      ? AffineGrid(symmetric: max(abs(minimum), abs(maximum)), bits: bits)
+      : AffineGrid(minimum: minimum, maximum: maximum, bits: bits)
+    var grid =
+      switch recipe.range {
+      case .maxMin: whole
+      case .meanSquaredError: GridSearch(weights).best(from: whole)
+      }
+    if let limit = recipe.pairLimit { grid.scale = limit.scale(from: grid.scale, weights) }
+    return grid
   }
 
   /// Rounds the weights into `integers`.
   func round(_ weights: UnsafeBufferPointer<Float>, _ grid: AffineGrid) {
+    roundFreely(weights, grid)
+    recipe.pairLimit?.limit(integers)
+  }
+
+  private func roundFreely(_ weights: UnsafeBufferPointer<Float>, _ grid: AffineGrid) {
     guard let input = weights.baseAddress, let output = integers.baseAddress else { return }
     let scale = Double(grid.scale)
     let zeroPoint = Double(grid.zeroPoint)

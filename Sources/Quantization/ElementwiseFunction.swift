@@ -31,7 +31,7 @@ enum ElementwiseFunction {
   }
 
   /// Clip's limits: attributes until operator set 11, then inputs.
-  private static func limits(of node: Node) -> ClosedRange<Double>? {
+  static func limits(of node: Node) -> ClosedRange<Double>? {
     var low = Double(node.float("min") ?? -.infinity)
     var high = Double(node.float("max") ?? .infinity)
     for (index, isLow) in [(1, true), (2, false)] where index < node.inputs.count {

@@ -76,6 +76,10 @@ public struct WeightRecipe: Hashable, Sendable {
   /// The mean of each input relative to the inputs' deviation, in sixty-fourths, where the network
   /// tells it: rounding then balances errors times means.
   public var inputMeans: [Int32]?
+  /// Whether the integers lie evenly around zero, with 0 for zero, as integer kernels want them.
+  public var isSymmetric = false
+  /// A bound on neighbouring integers; nil without one.
+  public var pairLimit: PairLimit?
 
   /// The rounding in one word.
   public var roundName: String {

@@ -37,7 +37,7 @@ public struct ONNXWriter: Sendable {
         + graph.nodes.flatMap { node in node.outputs.compactMap { $0?.quantized } }
     }
     return constants.map { constant in
-      if constant.storage.elementType != .int8 { return 21 }
+      if ![.int8, .int32].contains(constant.storage.elementType) { return 21 }
       return constant.storage.axis == nil && constant.source.elementType != .bfloat16 ? 10 : 13
     }.max()
   }

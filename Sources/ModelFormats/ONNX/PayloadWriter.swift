@@ -105,6 +105,7 @@ struct PayloadWriter: Sendable {
       try write(bytes, at: offset + first / 2)
     case .int16:
       try write(parameters.zeroPoints.map { Int16(truncatingIfNeeded: $0) }, at: offset + first * 2)
+    case .int32: try write(parameters.zeroPoints, at: offset + first * 4)
     default:
       try write(parameters.zeroPoints.map { Int8(truncatingIfNeeded: $0) }, at: offset + first)
     }

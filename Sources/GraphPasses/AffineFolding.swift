@@ -1,0 +1,184 @@
+import ModelGraph
+
+/// Folds what multiplies and shifts a convolution's channels into its weights and bias: batch
+/// normalizations, and Mul, Div, Add and Sub with one constant for all or for each channel.
+///
+/// With `y = w * x + b` followed by `a y + d`: `w' = a w`, `b' = a b + d`, computed in double
+/// precision for each output channel. The convolution keeps its name and takes over the name of the
+/// last folded node's result.
+public struct AffineFolding {
+  private let graph: Graph
+  private let uses: GraphUses
+  private var removed: Set<ObjectIdentifier> = []
+  private var names: Set<String>
+
+  /// Folds wherever it can in the main graph.
+  ///
+  /// - Returns: how many nodes were folded away.
+  /// - Complexity: O(edges + folded weights).
+  @discardableResult
+  public static func apply(to graph: Graph) -> Int {
+    var pass = AffineFolding(graph)
+    for node in graph.nodes { pass.fold(into: node) }
+    graph.nodes.removeAll { pass.removed.contains(ObjectIdentifier($0)) }
+    UnusedRemoval.removeConstants(from: graph)
+    return pass.removed.count
+  }
+
+  private init(_ graph: Graph) {
+    self.graph = graph
+    uses = GraphUses(graph)
+    names = Set(
+      graph.allGraphs.flatMap { graph in
+        (graph.inputs + graph.initializers + graph.nodes.flatMap { $0.outputs.compactMap { $0 } })
+          .map(\.name)
+      })
+  }
+
+  /// Factor and offset of each channel; one of each may serve all channels.
+  private struct ChannelMap {
+    var factors: [Double]
+    var offsets: [Double]
+
+    init?(factors: [Double], offsets: [Double], channels: Int) {
+      func spread(_ values: [Double]) -> [Double]? {
+        values.count == channels
+          ? values : values.count == 1 ? Array(repeating: values[0], count: channels) : nil
+      }
+      guard let factors = spread(factors), let offsets = spread(offsets),
+        (factors + offsets).allSatisfy(\.isFinite)
+      else { return nil }
+      self.factors = factors
+      self.offsets = offsets
+    }
+
+    mutating func follow(with next: ChannelMap) {
+      for index in factors.indices {
+        factors[index] *= next.factors[index]
+        offsets[index] = offsets[index] * next.factors[index] + next.offsets[index]
+      }
+    }
+  }
+
+  private mutating func fold(into node: Node) {
+    guard let weights = foldableWeights(of: node), let channels = channelCount(of: node, weights),
+      var map = ChannelMap(factors: [1], offsets: [0], channels: channels)
+    else { return }
+    var last: [Node] = []
+    while let output = node.outputs[0], let next = uses.onlyReader(of: last.last?.outputs[0] ?? output),
+      let step = AffineFolding.map(of: next, reading: last.last?.outputs[0] ?? output, channels,
+        spatialRank: weights.dimensions.count - 2)
+    {
+      map.follow(with: step)
+      last.append(next)
+    }
+    guard let end = last.last, store(map, in: node, weights) else { return }
+    node.outputs = end.outputs.prefix(1).map { $0 }
+    for folded in last { removed.insert(ObjectIdentifier(folded)) }
+  }
+
+  /// The weights, if the node is a convolution whose weights and bias are float32 constants.
+  private func foldableWeights(of node: Node) -> TensorData? {
+    guard node.isONNX("Conv") || node.isONNX("ConvTranspose") && (node.int("group") ?? 1) == 1,
+      node.inputs.count >= 2, node.outputs.count == 1, let value = node.inputs[1],
+      !value.isOverridable, let weights = value.constant, weights.elementType == .float32,
+      weights.dimensions.count >= 3
+    else { return nil }
+    if node.inputs.count > 2, let bias = node.inputs[2] {
+      guard !bias.isOverridable, bias.constant?.elementType == .float32 else { return nil }
+    }
+    return weights
+  }
+
+  private func channelCount(of node: Node, _ weights: TensorData) -> Int? {
+    weights.dimensions[node.isONNX("Conv") ? 0 : 1]
+  }
+
+  /// What a node does to each channel of `input`; nil if it does anything else.
+  private static func map(
+    of node: Node, reading input: Value, _ channels: Int, spatialRank: Int
+  ) -> ChannelMap? {
+    guard node.isStandard, node.outputs.compactMap({ $0 }).count == 1 else { return nil }
+    if node.operatorType == "BatchNormalization" { return normalization(node, channels) }
+    guard ["Mul", "Div", "Add", "Sub"].contains(node.operatorType), node.inputs.count == 2,
+      let left = node.inputs[0], let right = node.inputs[1]
+    else { return nil }
+    let isLeft = left === input
+    guard let constant = perChannel(isLeft ? right : left, channels, spatialRank) else { return nil }
+    let one = [1.0]
+    let zero = [0.0]
+    switch (node.operatorType, isLeft) {
+    case ("Mul", _): return ChannelMap(factors: constant, offsets: zero, channels: channels)
+    case ("Add", _): return ChannelMap(factors: one, offsets: constant, channels: channels)
+    case ("Div", true):
+      return ChannelMap(factors: constant.map { 1 / $0 }, offsets: zero, channels: channels)
+    case ("Sub", true):
+      return ChannelMap(factors: one, offsets: constant.map { -$0 }, channels: channels)
+    case ("Sub", false): return ChannelMap(factors: [-1], offsets: constant, channels: channels)
+    default: return nil
+    }
+  }
+
+  /// `scale (x - mean) / sqrt(variance + epsilon) + bias`, as ONNX's BatchNormalization says.
+  private static func normalization(_ node: Node, _ channels: Int) -> ChannelMap? {
+    guard node.inputs.count == 5, (node.int("training_mode") ?? 0) == 0 else { return nil }
+    let constants = node.inputs[1...].compactMap { $0?.constant?.float32Values?.map(Double.init) }
+    guard constants.count == 4, constants.allSatisfy({ $0.count == channels }) else { return nil }
+    let epsilon = Double(node.float("epsilon") ?? 1e-5)
+    let factors = (0..<channels).map { constants[0][$0] / (constants[3][$0] + epsilon).squareRoot() }
+    let offsets = (0..<channels).map { constants[1][$0] - constants[2][$0] * factors[$0] }
+    return ChannelMap(factors: factors, offsets: offsets, channels: channels)
+  }
+
+  /// A constant's elements, if it has one for all channels or one for each channel of axis 1.
+  private static func perChannel(
+    _ value: Value, _ channels: Int, _ spatialRank: Int
+  ) -> [Double]? {
+    guard !value.isOverridable, let data = value.constant, data.elementType == .float32,
+      let values = data.float32Values, !values.isEmpty
+    else { return nil }
+    guard data.dimensions.count <= spatialRank + 2 else { return nil }
+    if values.count == 1 { return [Double(values[0])] }
+    let extents = [channels] + Array(repeating: 1, count: spatialRank)
+    guard data.dimensions == extents || data.dimensions == [1] + extents else { return nil }
+    return values.map(Double.init)
+  }
+
+  private mutating func store(_ map: ChannelMap, in node: Node, _ weights: TensorData) -> Bool {
+    guard var values = weights.float32Values else { return false }
+    let channels = map.factors.count
+    let isConvolution = node.isONNX("Conv")
+    let inner = weights.dimensions[(isConvolution ? 1 : 2)...].reduce(1, *)
+    for index in values.indices {
+      values[index] = Float(Double(values[index]) * map.factors[index / inner % channels])
+    }
+    var bias = map.offsets
+    if node.inputs.count > 2, let old = node.inputs[2] {
+      guard let old = old.constant?.float32Values, old.count == channels else { return false }
+      for channel in 0..<channels { bias[channel] += Double(old[channel]) * map.factors[channel] }
+    }
+    let floats = bias.map { Float($0) }
+    guard (values + floats).allSatisfy(\.isFinite) else { return false }
+    let base = node.inputs[1]?.name ?? node.displayName
+    let biasName = node.inputs.count > 2 ? node.inputs[2]?.name : nil
+    node.inputs = [
+      node.inputs[0],
+      constant(base + "_folded", values, weights.dimensions),
+      constant((biasName ?? base + "_bias") + "_folded", floats, [channels]),
+    ]
+    return true
+  }
+
+  private mutating func constant(_ base: String, _ values: [Float], _ dimensions: [Int]) -> Value {
+    var name = base
+    var number = 1
+    while !names.insert(name).inserted {
+      number += 1
+      name = "\(base)_\(number)"
+    }
+    let value = Value(name: name)
+    value.initializer = TensorData(float32: values, dimensions: dimensions)
+    graph.initializers.append(value)
+    return value
+  }
+}

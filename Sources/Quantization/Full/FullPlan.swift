@@ -1,0 +1,111 @@
+import ModelGraph
+
+/// What a user asked of full quantization.
+public struct FullQuantizationSettings: Sendable {
+  /// Whether each output channel's weights have a scale of their own.
+  public var perChannel: Bool
+  /// Whether biases make up for the mean error of rounding.
+  public var biasCorrection: Bool
+  /// How weights are rounded.
+  public var roundMethod: WeightQuantizationSettings.RoundMethod
+  /// Nodes that stay float.
+  public var skipped: [NodePattern]
+  /// The hardware and runtime.
+  public var profile: TargetProfile
+
+  /// States the settings.
+  public init(
+    perChannel: Bool = true, biasCorrection: Bool = true,
+    roundMethod: WeightQuantizationSettings.RoundMethod = .squant, skipped: [NodePattern] = [],
+    profile: TargetProfile = .onnxRuntime
+  ) {
+    self.perChannel = perChannel
+    self.biasCorrection = biasCorrection
+    self.roundMethod = roundMethod
+    self.skipped = skipped
+    self.profile = profile
+  }
+}
+
+/// Why an operator with weights stays float under full quantization.
+public enum FloatOperatorReason: Hashable, Sendable {
+  case skipped(pattern: String)
+  case noIntegerKernel
+  case noConstantWeights
+  case weights(FloatReason)
+  case biasForm
+  case factors
+  case inputNotFloat
+  case nestedGraph
+  case neverRun
+  case nonFiniteActivation
+
+  /// The reason in words.
+  public var text: String {
+    switch self {
+    case .skipped(let pattern): "skip_quant_node=\(pattern)"
+    case .noIntegerKernel: "the runtime has no integer kernel for it"
+    case .noConstantWeights: "multiplies two activations"
+    case .weights(let reason): "its weights: \(reason.text)"
+    case .biasForm: "its bias isn't one constant for each channel"
+    case .factors: "has alpha or beta other than 1"
+    case .inputNotFloat: "reads no float32 activation"
+    case .nestedGraph: "inside a branch or loop"
+    case .neverRun: "calibration never reached it"
+    case .nonFiniteActivation: "calibration saw NaN or infinity"
+    }
+  }
+}
+
+/// An operator that will run in integers.
+public struct IntegerOperation {
+  /// The operator.
+  public let node: Node
+  /// The activation it reads.
+  public let input: Value
+  /// Where the weights stand among its inputs, and what they are.
+  public let weightInput: Int
+  public let weights: Value
+  /// The axis of the weights with one index for each output channel.
+  public let channelAxis: Int
+  /// Where a spatial kernel begins among the weights' axes; nil without one.
+  public let kernelAxis: Int?
+  /// Relu and Clip that vanish in the result's range, in their order.
+  public let absorbed: [Node]
+  /// The result, behind what is absorbed.
+  public let output: Value
+  /// Whether the result is quantized for the kernel's sake.
+  public let quantizesOutput: Bool
+}
+
+/// Activations that share one scale and zero point.
+public struct ActivationGroup {
+  /// Name of the first, which stands for all.
+  public var name: String { values.first?.name ?? "" }
+  /// The activations, in the graph's order.
+  public var values: [Value]
+}
+
+/// What each operator and activation gets: a value, made before anything is measured or changed.
+public struct FullPlan {
+  /// Operators that will run in integers, in the graph's order.
+  public var operations: [IntegerOperation]
+  /// Activations that are quantized.
+  public var groups: [ActivationGroup]
+  /// Who reads the quantized form, by activation.
+  public var readers: [ObjectIdentifier: ActivationQuantization.Readers]
+  /// Operators with weights that stay float, and why.
+  public var floats: [(node: Node, reason: FloatOperatorReason)]
+
+  /// How many axes an activation has after that of its channels: a convolution's spatial ones, none
+  /// for matrix products.
+  public func trailingAxes(of value: Value) -> Int {
+    let convolution = operations.first {
+      ($0.input === value || $0.output === value) && $0.kernelAxis != nil
+    }
+    return max(0, (convolution?.weights.constant?.dimensions.count ?? 2) - 2)
+  }
+
+  /// Names of the activations that calibration has to look at.
+  public var observedNames: Set<String> { Set(groups.flatMap(\.values).map(\.name)) }
+}

@@ -1,0 +1,193 @@
+import GraphPasses
+import ModelGraph
+import Operators
+
+/// Decides which operators run in integers and which activations are quantized for them.
+///
+/// An activation is quantized where an integer operator reads it, and where an integer operator
+/// makes it whose kernel wants that. All else stays float: sums of residual branches, activation
+/// functions, normalizations and attention keep their precision, and cost little.
+public struct FullPlanner {
+  private let settings: FullQuantizationSettings
+  private var profile: TargetProfile { settings.profile }
+
+  /// A planner for these settings.
+  public init(_ settings: FullQuantizationSettings) { self.settings = settings }
+
+  /// The plan for a graph.
+  ///
+  /// - Parameter nonFinite: constants known to hold NaN or infinity.
+  /// - Complexity: O(edges).
+  public func plan(_ graph: Graph) -> FullPlan {
+    let uses = GraphUses(graph)
+    var plan = FullPlan(operations: [], groups: [], readers: [:], floats: [])
+    for node in graph.nodes where hasWeights(node) {
+      switch decide(node, uses) {
+      case .success(let operation): plan.operations.append(operation)
+      case .failure(let problem): plan.floats.append((node, problem.reason))
+      }
+    }
+    for inner in graph.allGraphs.dropFirst() {
+      for node in inner.nodes where hasWeights(node) { plan.floats.append((node, .nestedGraph)) }
+    }
+    assignReaders(&plan)
+    plan.groups = groups(of: plan, in: graph, uses)
+    return plan
+  }
+
+  /// Operators that have learned weights or multiply matrices.
+  private func hasWeights(_ node: Node) -> Bool {
+    !WeightOperand.operands(of: node).isEmpty && node.operatorType != "Gather"
+  }
+
+  private struct Refusal: Error { let reason: FloatOperatorReason }
+
+  // MARK: Operators
+
+  private func decide(_ node: Node, _ uses: GraphUses) -> Result<IntegerOperation, Refusal> {
+    func refuse(_ reason: FloatOperatorReason) -> Result<IntegerOperation, Refusal> {
+      .failure(Refusal(reason: reason))
+    }
+    if let pattern = settings.skipped.first(where: { $0.matches(node) }) {
+      return refuse(.skipped(pattern: pattern.text))
+    }
+    guard let kernel = profile.integerOperators[node.operatorType] else {
+      return refuse(.noIntegerKernel)
+    }
+    guard let operand = WeightOperand.operands(of: node).first(where: { $0.input == 1 }),
+      node.inputs.count > 1, let weights = node.inputs[1], let source = weights.constant
+    else { return refuse(.noConstantWeights) }
+    guard let input = node.inputs[0], input.constant == nil, FullPlanner.isFloat(input) else {
+      return refuse(.inputNotFloat)
+    }
+    if let reason = weightsReason(weights, source) { return refuse(.weights(reason)) }
+    guard let axis = operand.axis(for: node, rank: source.dimensions.count) else {
+      return refuse(.weights(.rankBelowTwo))
+    }
+    guard FullPlanner.hasUnitFactors(node) else { return refuse(.factors) }
+    guard FullPlanner.hasPlainBias(node, channels: source.dimensions[axis]) else {
+      return refuse(.biasForm)
+    }
+    guard let output = node.outputs.first ?? nil else { return refuse(.neverRun) }
+    let absorbed = profile.absorbsClipping ? clipping(after: output, uses) : []
+    return .success(
+      IntegerOperation(
+        node: node, input: input, weightInput: 1, weights: weights, channelAxis: axis,
+        kernelAxis: operand.kernelAxis, absorbed: absorbed,
+        output: absorbed.last?.outputs[0] ?? output,
+        quantizesOutput: kernel.needsQuantizedOutput || !absorbed.isEmpty))
+  }
+
+  private static func isFloat(_ value: Value) -> Bool {
+    if case .tensor(let type, _) = value.type { type == .float32 } else { true }
+  }
+
+  private func weightsReason(_ value: Value, _ source: TensorData) -> FloatReason? {
+    if value.isOverridable { return .overridable }
+    if source.elementType != .float32 { return .elementType(source.elementType) }
+    if source.dimensions.count < 2 { return .rankBelowTwo }
+    if source.elementCount == 0 { return .empty }
+    guard let bytes = source.packed else { return .sparse }
+    let largest = FloatReader.largestMagnitude(bytes, source.elementType)
+    if !largest.isFinite { return .nonFinite }
+    return largest > Float.greatestFiniteMagnitude / 4 ? .rangeTooWide : nil
+  }
+
+  private static func hasUnitFactors(_ node: Node) -> Bool {
+    guard node.operatorType == "Gemm" else { return true }
+    return (node.float("alpha") ?? 1) == 1 && (node.float("beta") ?? 1) == 1
+      && (node.int("transA") ?? 0) == 0
+  }
+
+  private static func hasPlainBias(_ node: Node, channels: Int) -> Bool {
+    guard node.inputs.count > 2, let bias = node.inputs[2] else { return true }
+    guard let values = bias.constant?.float32Values, !bias.isOverridable else { return false }
+    return values.count == channels && values.allSatisfy(\.isFinite)
+      && bias.constant?.dimensions.last == channels
+  }
+
+  /// The Relu and Clip nodes after a value that a range from zero on makes needless.
+  private func clipping(after output: Value, _ uses: GraphUses) -> [Node] {
+    var found: [Node] = []
+    var value = output
+    while let next = uses.onlyReader(of: value), next.isStandard, FullPlanner.clipsAtZero(next),
+      let result = next.outputs.first ?? nil
+    {
+      found.append(next)
+      value = result
+    }
+    return found
+  }
+
+  private static func clipsAtZero(_ node: Node) -> Bool {
+    switch node.operatorType {
+    case "Relu": return true
+    case "Clip":
+      guard let limits = ElementwiseFunction.limits(of: node) else { return false }
+      return limits.lowerBound == 0 && limits.upperBound > 0
+    default: return false
+    }
+  }
+
+  // MARK: Activations
+
+  private func assignReaders(_ plan: inout FullPlan) {
+    for operation in plan.operations where operation.quantizesOutput {
+      plan.readers[ObjectIdentifier(operation.output)] = .all
+    }
+    for operation in plan.operations {
+      let identity = ObjectIdentifier(operation.input)
+      switch plan.readers[identity] {
+      case .all: break
+      case .nodes(let others):
+        plan.readers[identity] = .nodes(others.union([ObjectIdentifier(operation.node)]))
+      case nil: plan.readers[identity] = .nodes([ObjectIdentifier(operation.node)])
+      }
+    }
+  }
+
+  /// Quantized activations, those together that one is moved into the other.
+  private func groups(of plan: FullPlan, in graph: Graph, _ uses: GraphUses) -> [ActivationGroup] {
+    var order: [Value] = []
+    var index: [ObjectIdentifier: Int] = [:]
+    for value in graph.inputs + graph.nodes.flatMap({ $0.outputs.compactMap { $0 } })
+    where plan.readers[ObjectIdentifier(value)] != nil {
+      index[ObjectIdentifier(value)] = order.count
+      order.append(value)
+    }
+    var parent = Array(order.indices)
+    func root(_ item: Int) -> Int {
+      var item = item
+      while parent[item] != item { item = parent[item] }
+      return item
+    }
+    for (position, value) in order.enumerated() {
+      for source in sources(of: value, index) {
+        let (a, b) = (root(position), root(source))
+        parent[max(a, b)] = min(a, b)
+      }
+    }
+    var members: [Int: [Value]] = [:]
+    for (position, value) in order.enumerated() { members[root(position), default: []].append(value) }
+    return members.keys.sorted().map { ActivationGroup(values: members[$0] ?? []) }
+  }
+
+  /// The quantized activations whose elements a value holds, through nodes that move them; none
+  /// unless all of its elements come from quantized ones.
+  private func sources(of value: Value, _ index: [ObjectIdentifier: Int]) -> [Int] {
+    var found: [Int] = []
+    func visit(_ value: Value, _ depth: Int) -> Bool {
+      guard depth < 32, let node = value.producer, profile.isMover(node) else { return false }
+      let moved = node.operatorType == "Concat" ? node.inputs : Array(node.inputs.prefix(1))
+      for case let input? in moved where input.constant == nil {
+        if let position = index[ObjectIdentifier(input)] {
+          found.append(position)
+        } else if !visit(input, depth + 1) {
+          return false
+        }
+      }
+      return true
+    }
+    return visit(value, 0) ? found : []
+  }
+}

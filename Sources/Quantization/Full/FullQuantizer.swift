@@ -1,0 +1,117 @@
+import ModelGraph
+import Support
+
+/// The integers that one operator's weights and bias became.
+public struct QuantizedOperation {
+  /// The operator.
+  public let node: Node
+  /// How its weights are quantized.
+  public let recipe: WeightRecipe
+  /// The weights' scales and what rounding cost them.
+  public let parameters: TensorParameters
+}
+
+/// Carries a full plan out on a graph: marks weights, biases and activations with what they become.
+public struct FullQuantizer {
+  private let plan: FullPlan
+  private let settings: FullQuantizationSettings
+  private let facts: [String: ActivationFacts]
+  private let pool: WorkerPool
+
+  /// A quantizer for a plan, with what calibration found out by name of activation.
+  public init(
+    _ plan: FullPlan, _ settings: FullQuantizationSettings, facts: [String: ActivationFacts],
+    pool: WorkerPool
+  ) {
+    self.plan = plan
+    self.settings = settings
+    self.facts = facts
+    self.pool = pool
+  }
+
+  /// Changes the graph.
+  ///
+  /// - Complexity: O(weights).
+  public func apply(to graph: Graph) -> [QuantizedOperation] {
+    let forms = ActivationForms(plan, settings, facts: facts, graph: graph)
+    for value in plan.groups.flatMap(\.values) { mark(value, forms) }
+    let jobs = plan.operations.map { operation in
+      OperationEncoder(
+        operation: operation, input: forms[operation.input],
+        outputFactors: operation.quantizesOutput ? forms[operation.output]?.factors : nil,
+        facts: facts[operation.input.name], settings: settings)
+    }
+    let encoded = pool.map(jobs.count) { jobs[$0].encoded() }
+    var results: [QuantizedOperation] = []
+    var number = 0
+    var names = Set(
+      (graph.initializers + graph.nodes.flatMap { $0.outputs.compactMap { $0 } }).map(\.name))
+    for (job, encoded) in zip(jobs, encoded) {
+      results.append(
+        QuantizedOperation(
+          node: job.operation.node, recipe: job.recipe, parameters: encoded.parameters))
+      install(encoded, job, in: graph, &number, &names)
+    }
+    remove(plan.operations.flatMap(\.absorbed), from: graph)
+    return results
+  }
+
+  private func mark(_ value: Value, _ forms: ActivationForms) {
+    guard let form = forms[value], let readers = plan.readers[ObjectIdentifier(value)] else {
+      return
+    }
+    value.activation = ActivationQuantization(
+      elementType: settings.profile.activationType, scale: form.grid.scale,
+      zeroPoint: form.grid.zeroPoint, readers: readers,
+      factors: form.factors.map {
+        .init(
+          trailingAxes: plan.trailingAxes(of: value), values: $0,
+          equalized: forms.equalizedNodes(of: value))
+      })
+  }
+
+  /// Puts integers in place of the operator's float constants.
+  private func install(
+    _ encoded: OperationEncoder.Encoded, _ job: OperationEncoder, in graph: Graph,
+    _ number: inout Int, _ names: inout Set<String>
+  ) {
+    let node = job.operation.node
+    func constant(_ base: String) -> Value {
+      var name = base
+      var suffix = 1
+      while !names.insert(name).inserted {
+        suffix += 1
+        name = "\(base)_\(suffix)"
+      }
+      let value = Value(name: name)
+      graph.initializers.append(value)
+      return value
+    }
+    let weights = constant(job.operation.weights.name + "_int8")
+    weights.initializer = job.source
+    weights.quantized = encoded.weights.constant(number: number)
+    number += 1
+    node.inputs[job.operation.weightInput] = weights
+    guard let bias = encoded.bias else { return }
+    if let following = job.followingBias {
+      let value = constant(following.value.name + "_corrected")
+      value.initializer = bias.float
+      following.node.inputs[following.input] = value
+      return
+    }
+    let value = constant((job.oldBias?.name ?? node.displayName + "_bias") + "_int32")
+    value.initializer = bias.float
+    value.quantized = bias.integers.constant(number: number)
+    number += 1
+    while node.inputs.count < 3 { node.inputs.append(nil) }
+    node.inputs[2] = value
+  }
+
+  private func remove(_ absorbed: [Node], from graph: Graph) {
+    for operation in plan.operations where !operation.absorbed.isEmpty {
+      operation.node.outputs = [operation.output]
+    }
+    let gone = Set(absorbed.map(ObjectIdentifier.init))
+    graph.nodes.removeAll { gone.contains(ObjectIdentifier($0)) }
+  }
+}

@@ -1,0 +1,53 @@
+import ModelGraph
+
+/// What hardware and runtime do in integers, as data.
+public struct TargetProfile: Sendable {
+  /// An operator with an integer kernel.
+  public struct IntegerOperator: Sendable {
+    /// Whether the kernel is only used when the result is quantized too.
+    public var needsQuantizedOutput: Bool
+    /// Ranks of the activation that the kernel takes.
+    public var ranks: ClosedRange<Int>
+  }
+
+  /// The profile's name, for people.
+  public var name: String
+  /// The least and the greatest integer of an activation.
+  public var activationIntegers: ClosedRange<Int32>
+  /// The type of an activation's integers.
+  public var activationType: ElementType
+  /// Whether activations lie evenly around zero.
+  public var hasSymmetricActivations: Bool
+  /// Operators with weights that run in integers.
+  public var integerOperators: [String: IntegerOperator]
+  /// Operators that only move elements: input and result share parameters.
+  public var movers: Set<String>
+  /// The greatest magnitude of two neighbouring weights' sum that no processor's kernel saturates
+  /// at; nil where none does.
+  public var pairSumLimit: Int32?
+  /// Whether quantizing and dequantizing take a scale for each channel, which lets activations be
+  /// equalized at no cost.
+  public var scalesActivationChannels: Bool
+  /// Whether Relu and Clip after an integer operator vanish in the result's range.
+  public var absorbsClipping: Bool
+
+  /// Whether the node only moves elements of its first input, or of all inputs (Concat).
+  public func isMover(_ node: Node) -> Bool {
+    node.isStandard && movers.contains(node.operatorType)
+  }
+
+  /// ONNX Runtime's processor kernels: uint8 activations with a zero point, int8 weights without.
+  public static let onnxRuntime = TargetProfile(
+    name: "ONNX Runtime CPU", activationIntegers: 0...255, activationType: .uint8,
+    hasSymmetricActivations: false,
+    integerOperators: [
+      "Conv": .init(needsQuantizedOutput: true, ranks: 3...5),
+      "Gemm": .init(needsQuantizedOutput: false, ranks: 2...2),
+      "MatMul": .init(needsQuantizedOutput: false, ranks: 2...6),
+    ],
+    movers: [
+      "Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "Identity", "MaxPool", "Reshape",
+      "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze",
+    ], pairSumLimit: 128, scalesActivationChannels: true,
+    absorbsClipping: true)
+}
