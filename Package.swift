@@ -39,11 +39,22 @@ let package = Package(
       exclude: ["ONNX/Proto/onnx_subset.proto"], swiftSettings: hot),
     .target(name: "Reports", dependencies: ["Quantization", "ModelGraph", "Support"]),
     .target(name: "TensorFiles", dependencies: ["ModelGraph", "Support"], swiftSettings: hot),
+    .systemLibrary(
+      name: "CImageCodecs",
+      providers: [.apt(["libturbojpeg0-dev", "libspng-dev", "libwebp-dev"])]),
+    .target(
+      name: "Images", dependencies: ["CImageCodecs", "CKernels", "Support"], swiftSettings: hot),
+    .target(
+      name: "SampleData",
+      dependencies: [
+        "CKernels", "Configuration", "Images", "ModelGraph", "Support", "TensorFiles",
+      ],
+      swiftSettings: hot),
     .target(
       name: "Conversion",
       dependencies: [
         "Configuration", "Inference", "ModelFormats", "ModelGraph", "Operators", "Quantization",
-        "Reports", "Support", "TensorFiles",
+        "Reports", "SampleData", "Support", "TensorFiles",
       ]),
     .executableTarget(
       name: "gsconvert",
@@ -51,7 +62,8 @@ let package = Package(
         "Conversion", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(
-      name: "Fuzzing", dependencies: ["Configuration", "Conversion", "Quantization", "Support"]),
+      name: "Fuzzing",
+      dependencies: ["Configuration", "Conversion", "Images", "Quantization", "Support"]),
     .executableTarget(
       name: "gsconvert-fuzz",
       dependencies: [
@@ -79,6 +91,12 @@ let package = Package(
       swiftSettings: hot),
     .testTarget(
       name: "TensorFilesTests", dependencies: ["Fuzzing", "ModelGraph", "Support", "TensorFiles"]),
+    .testTarget(name: "ImagesTests", dependencies: ["Images", "Support"]),
+    .testTarget(
+      name: "SampleDataTests",
+      dependencies: [
+        "Configuration", "Images", "ModelGraph", "SampleData", "Support", "TensorFiles",
+      ]),
     .testTarget(
       name: "ConversionTests",
       dependencies: [
