@@ -91,7 +91,8 @@ let package = Package(
       swiftSettings: hot),
     .testTarget(
       name: "TensorFilesTests", dependencies: ["Fuzzing", "ModelGraph", "Support", "TensorFiles"]),
-    .testTarget(name: "ImagesTests", dependencies: ["Images", "Support"]),
+    .testTarget(
+      name: "ImagesTests", dependencies: ["Images", "Support"], exclude: ["Golden"]),
     .testTarget(
       name: "SampleDataTests",
       dependencies: [

@@ -4,7 +4,8 @@ import CKernels
 public enum Interpolation: String, CaseIterable, Sendable {
   /// Between two neighbours in each direction.
   case linear
-  /// One pixel: `floor(target * source size / target size)`.
+  /// One pixel: `floor(target * scale)`, with the scale rounded as OpenCV does: the reciprocal of
+  /// target size / source size.
   case nearest
   /// Between four neighbours in each direction: Keys' cubic convolution with a = -0.75.
   case cubic
