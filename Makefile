@@ -7,7 +7,7 @@ DEMO_OUTPUT ?= demo-output
 PYTHON ?= python3
 VENV := .build-venv
 
-# Libraries outside the Swift packages: INI files, convolutions and matrix products, and pictures. git
+# Libraries outside the Swift packages: INI files, convolutions and matrix products, and images. git
 # fetches the Swift packages.
 PACKAGES := libiniparser-dev libdnnl-dev libturbojpeg0-dev libspng-dev libwebp-dev git ca-certificates
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -65,7 +65,7 @@ $(VENV):
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet numpy onnx onnxruntime opencv-python-headless pillow
 
-# Compares quantized weights with numpy and onnxruntime, to the last bit, and pictures with OpenCV, and
+# Compares quantized weights with numpy and onnxruntime, to the last bit, and images with OpenCV, and
 # kills conversions.
 verify: build $(VENV)
 	$(VENV)/bin/python Tests/Oracles/verify_all.py $(BINARY)

@@ -5,7 +5,7 @@ import Support
 import TensorFiles
 
 /// Reads the files that are fed to a model: NumPy's, raw bytes of the declared type and shape, or
-/// pictures.
+/// images.
 struct InputFeeds {
   /// What is fed, in the order of the flags.
   private(set) var items: [ModelRunOutcome.Item] = []
@@ -82,23 +82,23 @@ struct InputFeeds {
       return tensor
     }
     if suffix == "bin" || suffix == "raw" { return try raw(bytes, path, input, shape) }
-    if PictureFeed.recognizes(bytes) { return try picture(bytes, path, input, shape) }
+    if ImageFeed.recognizes(bytes) { return try image(bytes, path, input, shape) }
     throw Failure(
       .inferenceInputInvalid,
-      "'\(path)' is neither a .npy or .bin file nor a JPEG, PNG, BMP or WebP picture",
+      "'\(path)' is neither a .npy or .bin file nor a JPEG, PNG, BMP or WebP image",
       help: "save the tensor with numpy.save, or give raw bytes in a file that ends in .bin")
   }
 
-  private static func picture(
+  private static func image(
     _ bytes: Bytes, _ path: String, _ input: InferenceSession.Input, _ shape: [Int]?
   ) throws(Failure) -> TensorData {
     guard var wanted = ModelInput(name: input.name, type: input.type) else {
       throw Failure(
-        .inferenceInputInvalid, "the input '\(input.name)' takes no pictures",
+        .inferenceInputInvalid, "the input '\(input.name)' takes no images",
         notes: ["it is \(input.type?.description ?? "of unknown type")"])
     }
     if let shape { wanted.shape = shape }
-    do throws(SampleProblem) { return try PictureFeed.tensor(bytes, for: wanted) } catch {
+    do throws(SampleProblem) { return try ImageFeed.tensor(bytes, for: wanted) } catch {
       throw Failure(
         .inferenceInputInvalid, "'\(path)' cannot be fed: \(error.message)", notes: error.notes,
         help: error.help)

@@ -10,7 +10,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case onnx
   /// A configuration file, parsed and checked.
   case ini
-  /// A picture of any format, decoded.
+  /// An image of any format, decoded.
   case image
 
   /// Runs one input. `folder` takes the files that the conversion needs.

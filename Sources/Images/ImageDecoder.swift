@@ -1,13 +1,13 @@
 import Support
 
-/// Decodes pictures to 8 bits and three channels, the pixels that OpenCV's `imread` gives.
+/// Decodes images to 8 bits and three channels, the pixels that OpenCV's `imread` gives.
 ///
 /// Grey is repeated, transparency dropped without blending, 16 bits lose their lower half, palettes
 /// are looked up, and the EXIF orientation is applied.
 public enum ImageDecoder {
   /// Decodes a file.
   ///
-  /// - Throws: what isn't a picture of a known format, and damage of any kind: a picture is whole
+  /// - Throws: what isn't an image of a known format, and damage of any kind: an image is whole
   ///   or it isn't one.
   /// - Complexity: O(pixels); a size over `pixelLimit` is refused before memory is taken.
   public static func decode(

@@ -1,6 +1,6 @@
 import Support
 
-/// A file format of pictures.
+/// A file format of images.
 public enum ImageFileFormat: String, CaseIterable, Sendable {
   case jpeg = "JPEG"
   case png = "PNG"
@@ -23,9 +23,9 @@ public enum ImageFileFormat: String, CaseIterable, Sendable {
   }
 }
 
-/// What a picture's file says before its pixels.
+/// What an image's file says before its pixels.
 public struct ImageHeader: Equatable, Sendable {
-  /// Pictures of more pixels are refused.
+  /// Images of more pixels are refused.
   public static let pixelLimit = 1 << 28
 
   /// The format.
@@ -54,7 +54,7 @@ public struct ImageHeader: Equatable, Sendable {
 
   /// Reads the header of a file of any format.
   ///
-  /// - Throws: bytes of no known format, damaged headers, and pictures without pixels or with more
+  /// - Throws: bytes of no known format, damaged headers, and images without pixels or with more
   ///   than `pixelLimit`.
   /// - Complexity: O(sections of the file); pixels aren't touched.
   public init(

@@ -1,4 +1,4 @@
-/// How stored pixels become the picture, as the EXIF tag 0x0112 numbers it.
+/// How stored pixels become the image, as the EXIF tag 0x0112 numbers it.
 enum ImageOrientation: Int, CaseIterable {
   case upright = 1
   case mirrored, turnedAround, upsideDown, transposed, turnedRight, transversed, turnedLeft
@@ -35,7 +35,7 @@ enum ImageOrientation: Int, CaseIterable {
     [.turnedAround, .upsideDown, .turnedRight, .transversed].contains(self)
   }
 
-  /// The picture that stored pixels stand for.
+  /// The image that stored pixels stand for.
   func applied(to image: PixelImage) -> PixelImage {
     if self == .upright { return image }
     let (width, height) = (image.size.width, image.size.height)

@@ -1,4 +1,4 @@
-/// What a picture goes through to become a model's input, in converter_lite's order: colours, then
+/// What an image goes through to become a model's input, in converter_lite's order: colours, then
 /// `(x - mean) / std`, then resizing, then the cut from the centre. Resizing therefore works on
 /// normalized numbers and rounds nothing; cubic overshoot stays.
 public struct ImagePreprocessing: Sendable {
@@ -22,7 +22,7 @@ public struct ImagePreprocessing: Sendable {
 
   /// The channels.
   public let colour: Colour
-  /// The size that pictures are brought to, their proportions not kept, and how; nil leaves theirs.
+  /// The size that images are brought to, their proportions not kept, and how; nil leaves theirs.
   public let resizing: (size: ImageSize, method: Interpolation)?
   /// The size that is cut from the centre; nil for none.
   public let crop: ImageSize?
@@ -53,7 +53,7 @@ public struct ImagePreprocessing: Sendable {
     }
     for size in [resizing?.size, crop].compactMap({ $0 }) {
       guard size.width > 0, size.height > 0, size.pixelCount <= ImageHeader.pixelLimit else {
-        throw ImageProblem("pictures of \(size) pixels cannot be made")
+        throw ImageProblem("images of \(size) pixels cannot be made")
       }
     }
     self.init(
@@ -82,9 +82,9 @@ public struct ImagePreprocessing: Sendable {
     self.tables = tables
   }
 
-  /// The size that comes out of a picture of `size`.
+  /// The size that comes out of an image of `size`.
   ///
-  /// - Throws: a picture that is smaller than the cut.
+  /// - Throws: an image that is smaller than the cut.
   public func outputSize(of size: ImageSize) throws(ImageProblem) -> ImageSize {
     let resized = resizing?.size ?? size
     guard let crop else { return resized }
@@ -94,9 +94,9 @@ public struct ImagePreprocessing: Sendable {
     return crop
   }
 
-  /// The numbers of a picture, as many as the output size has pixels times channels.
+  /// The numbers of an image, as many as the output size has pixels times channels.
   ///
-  /// - Throws: a picture that is smaller than the cut.
+  /// - Throws: an image that is smaller than the cut.
   /// - Complexity: O(output pixels), and O(pixels) for grey.
   public func numbers(of image: PixelImage, order: Order) throws(ImageProblem) -> [Float] {
     let resized = resizing?.size ?? image.size

@@ -24,7 +24,7 @@ public struct ImageSize: Hashable, Sendable, CustomStringConvertible {
   var transposed: ImageSize { ImageSize(width: height, height: width) }
 }
 
-/// A picture of 8 bits per channel: red, green, blue, pixel after pixel, row after row from the top.
+/// An image of 8 bits per channel: red, green, blue, pixel after pixel, row after row from the top.
 public struct PixelImage: Equatable, Sendable {
   /// Its extents.
   public let size: ImageSize
@@ -41,7 +41,7 @@ public struct PixelImage: Equatable, Sendable {
   }
 }
 
-/// Why a picture can't be used: one sentence without the file's name.
+/// Why an image can't be used: one sentence without the file's name.
 public struct ImageProblem: Error, Hashable, Sendable {
   /// What is wrong.
   public let message: String

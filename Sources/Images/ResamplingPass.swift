@@ -1,7 +1,7 @@
 import CKernels
 
-/// One picture on its way to numbers: each source row that is needed is looked up, normalized and
-/// resampled along x once, then rows are blended along y. No whole normalized picture is kept.
+/// One image on its way to numbers: each source row that is needed is looked up, normalized and
+/// resampled along x once, then rows are blended along y. No whole normalized image is kept.
 struct ResamplingPass {
   let image: PixelImage
   let preprocessing: ImagePreprocessing

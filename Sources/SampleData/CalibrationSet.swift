@@ -54,7 +54,7 @@ public struct CalibrationSet: Sendable {
       let bytes: Bytes
       do throws(SystemError) { bytes = try MappedFile(path: path).contents } catch {
         throw Failure(
-          .calibrationSampleUnreadable, "a calibration sample cannot be read: \(error.reason)",
+          .calibrationSampleUnreadable, "a calibration sample cannot be used: \(error.reason)",
           location: .init(file: path))
       }
       do throws(SampleProblem) { return try body(bytes) } catch {
@@ -117,11 +117,11 @@ public struct CalibrationSet: Sendable {
 }
 
 extension SampleReader {
-  /// `100 pictures`; raw bytes say their layout where the model's differs.
+  /// `100 images`; raw bytes say their layout where the model's differs.
   fileprivate func count(_ count: Int, _ kind: Kind) -> String {
     let plural = count == 1 ? "" : "s"
     switch kind {
-    case .picture: return "\(count) picture\(plural)"
+    case .image: return "\(count) image\(plural)"
     case .array: return "\(count) .npy file\(plural)"
     case .raw:
       let hasChannelsLast = RawSample(input: input, format: rawFormat).hasChannelsLast

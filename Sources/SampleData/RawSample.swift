@@ -8,7 +8,7 @@ struct RawSample {
   /// The layout of four-dimensional float data.
   let format: DataFormat
 
-  /// Channels that pictures and their like have; the axis with so many is the channels'.
+  /// Channels that images and their like have; the axis with so many is the channels'.
   private static let channelCounts: Set<Int> = [1, 3, 4]
 
   /// Whether the bytes are NHWC for a model that wants NCHW.
@@ -58,8 +58,8 @@ struct RawSample {
     var notes = ["'\(input.name)' wants \(wish) = \(wanted) bytes, the file has \(bytes.count)"]
     var help = "write the elements of exactly that type and shape"
     if let format = ImageFileFormat.recognized(in: bytes) {
-      notes.append("it begins like a \(format.rawValue) picture")
-      help = "set input_type=IMAGE for pictures"
+      notes.append("it begins like a \(format.rawValue) image")
+      help = "set input_type=IMAGE for images"
     } else if let type = otherType(bytes.count, dimensions) {
       notes.append("\(bytes.count) bytes would be \(ModelInput.text(type, dimensions))")
       help = "write the elements as \(input.elementType.name)"

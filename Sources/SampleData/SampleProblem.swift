@@ -43,7 +43,9 @@ public struct SampleProblem: Error, Hashable, Sendable {
   /// The problem of a calibration file. One that every file has alike names none.
   func diagnostic(file: String) -> Diagnostic {
     Diagnostic(
-      kind.code, message, location: kind == .shapeUnknown ? nil : .init(file: file), notes: notes,
+      kind.code,
+      (kind == .unreadable ? "a calibration sample cannot be used: " : "") + message,
+      location: kind == .shapeUnknown ? nil : .init(file: file), notes: notes,
       help: help)
   }
 }

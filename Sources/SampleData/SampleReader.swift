@@ -4,26 +4,26 @@ import ModelGraph
 import Support
 import TensorFiles
 
-/// Turns files into tensors for one input: pictures, NumPy's files and raw bytes, told apart by
+/// Turns files into tensors for one input: images, NumPy's files and raw bytes, told apart by
 /// their content.
 struct SampleReader: Sendable {
   /// A kind of file.
   enum Kind: Sendable {
-    case picture, array, raw
+    case image, array, raw
   }
 
   /// The input, with what `--inputShape` says.
   let input: ModelInput
-  /// Whether what is neither a picture nor NumPy's is a tensor's raw bytes.
+  /// Whether what is neither an image nor NumPy's is a tensor's raw bytes.
   let allowsRaw: Bool
   /// The layout of raw bytes for four-dimensional float inputs.
   let rawFormat: DataFormat
-  /// What pictures go through.
+  /// What images go through.
   let preprocessing: ImagePreprocessing
 
   /// A file that was found to fit, before the work that takes time.
   enum Checked {
-    case picture(Bytes, DataFormat, dimensions: [Int])
+    case image(Bytes, DataFormat, dimensions: [Int])
     /// A tensor in the model's own layout, or one with its channels last for a model that wants
     /// them first.
     case tensor(TensorData, hasChannelsLast: Bool)
@@ -32,13 +32,13 @@ struct SampleReader: Sendable {
   /// What a file is, by its first bytes.
   func kind(of bytes: Bytes) -> Kind {
     if NPYReader.recognizes(bytes) { return .array }
-    return allowsRaw ? .raw : .picture
+    return allowsRaw ? .raw : .image
   }
 
   /// Looks at sizes and headers only.
   func check(_ bytes: Bytes) throws(SampleProblem) -> Checked {
     switch kind(of: bytes) {
-    case .picture: try checkPicture(bytes)
+    case .image: try checkImage(bytes)
     case .array: try checkArray(bytes)
     case .raw: try RawSample(input: input, format: rawFormat).check(bytes)
     }
@@ -50,8 +50,8 @@ struct SampleReader: Sendable {
   func tensor(_ bytes: Bytes) throws(SampleProblem) -> TensorData {
     let tensor: TensorData
     switch try check(bytes) {
-    case .picture(let bytes, let format, let dimensions):
-      tensor = try picture(bytes, format, dimensions)
+    case .image(let bytes, let format, let dimensions):
+      tensor = try image(bytes, format, dimensions)
     case .tensor(let data, let hasChannelsLast):
       tensor = hasChannelsLast ? Self.channelsFirst(data) : data
     }
@@ -59,10 +59,10 @@ struct SampleReader: Sendable {
     return tensor
   }
 
-  private func checkPicture(_ bytes: Bytes) throws(SampleProblem) -> Checked {
+  private func checkImage(_ bytes: Bytes) throws(SampleProblem) -> Checked {
     guard [.float32, .uint8].contains(input.elementType) else {
       throw SampleProblem(
-        .unfit, "pictures feed float32 and uint8 inputs only",
+        .unfit, "images feed float32 and uint8 inputs only",
         notes: ["'\(input.name)' wants \(input.typeText)"], help: "save samples as .npy")
     }
     let channels = preprocessing.colour.channelCount
@@ -70,30 +70,30 @@ struct SampleReader: Sendable {
     do throws(ImageProblem) {
       size = try preprocessing.outputSize(of: ImageHeader(of: bytes).size)
     } catch {
-      throw SampleProblem(.unreadable, "the picture cannot be used: \(error.message)")
+      throw SampleProblem(.unreadable, error.message)
     }
     let shape = input.shape ?? [nil, nil, nil, nil]
     guard let format = DataFormat(of: shape, channelCounts: [channels]) else {
       throw SampleProblem(
-        .unfit, "a picture has four axes, and '\(input.name)' wants \(input.typeText)",
+        .unfit, "an image has four axes, and '\(input.name)' wants \(input.typeText)",
         help: "save samples as .npy")
     }
     let dimensions = format.dimensions(height: size.height, width: size.width, channels: channels)
     guard input.fits(dimensions) else {
       throw SampleProblem(
         .unfit,
-        "'\(input.name)' wants \(input.typeText), and the picture becomes "
+        "'\(input.name)' wants \(input.typeText), and the image becomes "
           + ModelInput.text(input.elementType, dimensions),
         help: remedy(for: shape, format))
     }
-    return .picture(bytes, format, dimensions: dimensions)
+    return .image(bytes, format, dimensions: dimensions)
   }
 
-  /// Which keys would make pictures fit.
+  /// Which keys would make images fit.
   private func remedy(for shape: [Int?], _ format: DataFormat) -> String {
     let shape = format == .nhwc ? shape : DataFormat.channelsLast(shape)
     if let batch = shape[0], batch != 1 {
-      return "save samples of \(batch) pictures as .npy"
+      return "save samples of \(batch) images as .npy"
     }
     if let channels = shape[3], channels != preprocessing.colour.channelCount {
       return channels == 1
@@ -104,7 +104,7 @@ struct SampleReader: Sendable {
     return "set resize_method=LINEAR, resize_width=\(width) and resize_height=\(height)"
   }
 
-  private func picture(
+  private func image(
     _ bytes: Bytes, _ format: DataFormat, _ dimensions: [Int]
   ) throws(SampleProblem) -> TensorData {
     let numbers: [Float]
@@ -112,7 +112,7 @@ struct SampleReader: Sendable {
       numbers = try preprocessing.numbers(
         of: ImageDecoder.decode(bytes), order: format == .nhwc ? .channelsLast : .channelsFirst)
     } catch {
-      throw SampleProblem(.unreadable, "the picture cannot be used: \(error.message)")
+      throw SampleProblem(.unreadable, error.message)
     }
     let elements =
       input.elementType == .uint8
@@ -126,7 +126,7 @@ struct SampleReader: Sendable {
     let data: TensorData
     do throws(NPYProblem) { data = try NPYReader.read(bytes) } catch {
       throw SampleProblem(
-        .unreadable, "the array cannot be used: \(error.message)",
+        .unreadable, error.message,
         help: "write it with numpy.save")
     }
     guard data.elementType == input.elementType else {

@@ -40,14 +40,14 @@ public struct FirstSample: Hashable, Sendable {
   public let input: String
   /// The folder of its files.
   public let folder: String
-  /// How many samples there are, and of which kind: `100 pictures`.
+  /// How many samples there are, and of which kind: `100 images`.
   public let files: String
   /// `float32[1,3,224,224]`.
   public let type: String
   /// Statistics after all preprocessing; nil where elements aren't real numbers.
   public let statistics: SampleStatistics?
 
-  /// `100 pictures from calib/   first sees float32[1,3,224,224]  mean -0.03 ...`.
+  /// `100 images from calib/   first sees float32[1,3,224,224]  mean -0.03 ...`.
   public var text: String {
     "\(files) from \(folder)   first sees \(type)" + (statistics.map { "  " + $0.text } ?? "")
   }

@@ -66,7 +66,8 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
       .configuration
     case .modelMalformed, .modelFormatUnknown, .externalDataInvalid, .calibrationDataInvalid,
       .calibrationFilesMissing, .calibrationSizeWrong, .calibrationSampleUnreadable,
-      .calibrationNonFinite, .nonFiniteWeight, .nothingQuantized, .inferenceInputInvalid, .inferenceFailed:
+      .calibrationNonFinite, .nonFiniteWeight, .nothingQuantized, .inferenceInputInvalid,
+      .inferenceFailed:
       .badData
     case .cannotWrite, .outputFolderMissing, .reportFailed: .cannotWrite
     case .internalError: .internalError

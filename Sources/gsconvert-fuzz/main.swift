@@ -13,7 +13,7 @@ struct FuzzCommand: ParsableCommand {
   @Option(help: "Seed of the first input; input i has seed + i.") var seed: UInt64 = 1
   @Option(help: "Folder of intact ONNX files.") var models = "fixtures/models"
   @Option(help: "Folder of intact configuration files.") var configs = "configs"
-  @Option(help: "Folder of intact pictures.") var images = "fixtures/images"
+  @Option(help: "Folder of intact images.") var images = "fixtures/images"
   @Option(help: "Folder for the files in work; memory-backed is fastest.") var work = "/dev/shm"
   @Option(help: "onnx, ini or image; all if left out.") var kind: String?
   @Option(help: .hidden) var childOf: String?

@@ -11,7 +11,7 @@ struct RunCommand: ParsableCommand {
     usage: "gsconvert run <model> --input <name>=<file> ... [--outputDir <folder>]",
     discussion: """
       A file is NumPy's .npy, a .bin with the raw little-endian elements of the declared type and \
-      shape, or a picture (JPEG, PNG, BMP, WebP): red, green and blue from 0 to 255, resized to \
+      shape, or an image (JPEG, PNG, BMP, WebP): red, green and blue from 0 to 255, resized to \
       the input's height and width.
       """)
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Images
 
-/// Pictures become the pixels that OpenCV reads, or an error.
+/// Images become the pixels that OpenCV reads, or an error.
 @Suite struct DecodingTests {
   @Test func pixelsAreThoseOfOpenCV() throws {
     let lines = try Golden.lines("pixels.txt")
@@ -23,7 +23,7 @@ import Testing
     (4, [4, 5, 6, 1, 2, 3]), (5, [1, 4, 2, 5, 3, 6]), (6, [4, 1, 5, 2, 6, 3]),
     (7, [6, 3, 5, 2, 4, 1]), (8, [3, 6, 2, 5, 1, 4]),
   ])
-  func picturesAreTurned(number: Int, seen: [Int]) throws {
+  func imagesAreTurned(number: Int, seen: [Int]) throws {
     let stored = PixelImage(
       size: ImageSize(width: 3, height: 2), pixels: (1...6).flatMap { [$0, 10 + $0, 20 + $0] })
     let turned = try #require(ImageOrientation(rawValue: number)).applied(to: stored)
@@ -35,7 +35,7 @@ import Testing
     "orientation1.jpg", "progressive.jpg", "cmyk.jpg", "rgb16.png", "palette4.png", "lossy.webp",
     "lossless.webp", "rgb.bmp", "palette4.bmp", "runs8.bmp",
   ])
-  func aPartIsNoPicture(name: String) throws {
+  func aPartIsNoImage(name: String) throws {
     let whole = try Golden.file(name)
     for count in 0..<whole.count {
       let part = Array(whole.prefix(count))
@@ -70,7 +70,7 @@ import Testing
     #expect(Golden.problem(bytes)?.contains("damaged PNG") == true)
   }
 
-  @Test func otherBytesAreNoPicture() {
+  @Test func otherBytesAreNoImage() {
     #expect(Golden.problem([]) == "it is empty")
     #expect(Golden.problem(Array("GIF89a".utf8))?.contains("none of JPEG, PNG, BMP") == true)
     #expect(Golden.problem([0xff, 0xd8, 0xff])?.contains("before it says its size") == true)

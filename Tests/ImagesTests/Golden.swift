@@ -3,7 +3,7 @@ import Support
 
 @testable import Images
 
-/// Pictures of the repository and what OpenCV makes of them; `fixtures/make_images.py` wrote both.
+/// Images of the repository and what OpenCV makes of them; `fixtures/make_images.py` wrote both.
 enum Golden {
   private static let folder = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
     .deletingLastPathComponent()
@@ -30,7 +30,7 @@ enum Golden {
     }
   }
 
-  /// What decoding says of bytes that aren't a whole picture; nil if it takes them.
+  /// What decoding says of bytes that aren't a whole image; nil if it takes them.
   static func problem(_ bytes: [UInt8], pixelLimit: Int = ImageHeader.pixelLimit) -> String? {
     do throws(ImageProblem) {
       _ = try ImageDecoder.decode(Bytes(bytes), pixelLimit: pixelLimit)

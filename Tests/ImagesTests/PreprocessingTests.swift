@@ -150,7 +150,7 @@ import Testing
     #expect(problem(.gray, resize: ImageSize(width: 0, height: 1)) != nil)
   }
 
-  @Test func aCutLargerThanThePictureIsTold() throws {
+  @Test func aCutLargerThanTheImageIsTold() throws {
     let steps = try ImagePreprocessing(colour: .rgb, crop: ImageSize(width: 20, height: 1))
     #expect(throws: ImageProblem.self) { try steps.numbers(of: Self.image(), order: .channelsLast) }
   }

@@ -36,11 +36,11 @@ import Testing
     #expect(odd.first?.notes == ["'x' wants float32[1,3,2,2] = 48 bytes, the file has 3"])
   }
 
-  @Test func aPictureAmongRawFilesIsRecognized() throws {
+  @Test func aImageAmongRawFilesIsRecognized() throws {
     let folder = try Folder()
-    try folder.write("a.bin", picture: 5, 5)
+    try folder.write("a.bin", image: 5, 5)
     let found = Samples.problems(in: folder) { _ = try Samples.open(folder, .bin, [1, 3, 5, 5]) }
-    #expect(found.first?.help == "set input_type=IMAGE for pictures")
+    #expect(found.first?.help == "set input_type=IMAGE for images")
   }
 
   @Test func numbersThatAreNotFiniteAreNamed() throws {
@@ -153,23 +153,23 @@ import Testing
     #expect(found.first?.notes == ["'x' has 2 in F/x", "'y' has 1 in F/y"])
   }
 
-  @Test func unreadablePicturesAreTold() throws {
+  @Test func unreadableImagesAreTold() throws {
     let folder = try Folder()
-    try folder.write("1.jpg", Array("not a picture".utf8))
+    try folder.write("1.jpg", Array("not an image".utf8))
     try folder.write("2.jpg", [])
     let found = Samples.problems(in: folder) { _ = try Samples.open(folder, .image, nil) }
     #expect(
       found.map(\.message) == [
-        "the picture cannot be used: it begins like none of JPEG, PNG, BMP and WebP",
-        "the picture cannot be used: it is empty",
+        "a calibration sample cannot be used: it begins like none of JPEG, PNG, BMP and WebP",
+        "a calibration sample cannot be used: it is empty",
       ])
     #expect(found.map(\.location?.file) == ["F/1.jpg", "F/2.jpg"])
     #expect(Set(found.map(\.code)) == [.calibrationSampleUnreadable])
   }
 
-  @Test func aCutPictureIsTold() throws {
+  @Test func aCutImageIsTold() throws {
     let folder = try Folder()
-    try folder.write("a.bmp", picture: 8, 8)
+    try folder.write("a.bmp", image: 8, 8)
     let whole = try MappedFile(path: folder.path + "/a.bmp").contents.load(UInt8.self)
     try folder.write("a.bmp", whole.dropLast(20))
     let set = try Samples.open(folder, .image, [1, 3, 8, 8])
@@ -178,9 +178,9 @@ import Testing
     #expect(found.first?.message.contains("ends too early") == true)
   }
 
-  @Test func hugePicturesAreRefusedByTheirHeader() throws {
+  @Test func hugeImagesAreRefusedByTheirHeader() throws {
     let folder = try Folder()
-    try folder.write("a.bmp", picture: 1, 1)
+    try folder.write("a.bmp", image: 1, 1)
     var bytes = try MappedFile(path: folder.path + "/a.bmp").contents.load(UInt8.self)
     bytes.replaceSubrange(18..<26, with: [0x60, 0xea, 0, 0, 0x60, 0xea, 0, 0])
     try folder.write("a.bmp", bytes)
@@ -192,23 +192,23 @@ import Testing
     ([1, 3, 9, 7], "set resize_method=LINEAR, resize_width=7 and resize_height=9"),
     ([1, 9, 7, 3], "set resize_method=LINEAR, resize_width=7 and resize_height=9"),
     ([1, 1, 8, 8], "set image_to_format=GRAY"), ([1, 4, 8, 8], "save samples as .npy"),
-    ([2, 3, 8, 8], "save samples of 2 pictures as .npy"), ([3, 8, 8], "save samples as .npy"),
+    ([2, 3, 8, 8], "save samples of 2 images as .npy"), ([3, 8, 8], "save samples as .npy"),
   ])
-  func picturesThatDoNotFitAreTold(shape: [Int?], help: String) throws {
+  func imagesThatDoNotFitAreTold(shape: [Int?], help: String) throws {
     let folder = try Folder()
-    try folder.write("a.bmp", picture: 8, 8)
+    try folder.write("a.bmp", image: 8, 8)
     let found = Samples.problems(in: folder) { _ = try Samples.open(folder, .image, shape) }
     #expect(found.map(\.code) == [.calibrationDataInvalid])
     #expect(found.first?.help == help)
   }
 
-  @Test func picturesFeedNoIndices() throws {
+  @Test func imagesFeedNoIndices() throws {
     let folder = try Folder()
-    try folder.write("a.bmp", picture: 8, 8)
+    try folder.write("a.bmp", image: 8, 8)
     let found = Samples.problems(in: folder) {
       _ = try Samples.open(folder, .image, [1, 3, 8, 8], of: .int64)
     }
-    #expect(found.first?.message == "pictures feed float32 and uint8 inputs only")
+    #expect(found.first?.message == "images feed float32 and uint8 inputs only")
   }
 
   @Test func arraysThatDoNotFitAreTold() throws {
@@ -221,7 +221,7 @@ import Testing
       found.map(\.message) == [
         "'x' wants float32[1,3,2,2], and the array is int64[3]",
         "'x' wants float32[1,3,2,2], and the array is float32[12]",
-        "the array cannot be used: it ends inside its header",
+        "a calibration sample cannot be used: it ends inside its header",
       ])
     #expect(found.first?.help == "save it with .astype(numpy.float32)")
   }

@@ -35,7 +35,7 @@ final class Folder: Sendable {
   }
 
   /// Writes a 24-bit bitmap of that size whose bytes count up.
-  func write(_ name: String, picture width: Int, _ height: Int) throws {
+  func write(_ name: String, image width: Int, _ height: Int) throws {
     func little(_ value: Int, _ count: Int) -> [UInt8] {
       (0..<count).map { UInt8(value >> (8 * $0) & 255) }
     }

@@ -79,9 +79,9 @@ import Testing
     }
   }
 
-  @Test func picturesTakeTheModelsLayout() throws {
+  @Test func imagesTakeTheModelsLayout() throws {
     let folder = try Folder()
-    try folder.write("a.bmp", picture: 2, 1)
+    try folder.write("a.bmp", image: 2, 1)
     let first = try one(Samples.open(folder, .image, [1, 3, 1, 2]))
     #expect(first.dimensions == [1, 3, 1, 2] && first.float32Values == [2, 5, 1, 4, 0, 3])
     let last = try one(Samples.open(folder, .image, [nil, nil, nil, 3]))
@@ -95,7 +95,7 @@ import Testing
 
   @Test func theKeysAreApplied() throws {
     let folder = try Folder()
-    try folder.write("a.bmp", picture: 8, 6)
+    try folder.write("a.bmp", image: 8, 6)
     let set = try Samples.open(folder, .image, [1, 3, 2, 2]) {
       ($0.normalizeMean, $0.normalizeStd) = ([10, 20, 30], [2, 4, 5])
       ($0.resizeWidth, $0.resizeHeight, $0.resizeMethod) = (4, 3, .nearest)
@@ -109,7 +109,7 @@ import Testing
 
   @Test func byteInputsGetRoundedPixels() throws {
     let folder = try Folder()
-    try folder.write("a.bmp", picture: 2, 1)
+    try folder.write("a.bmp", image: 2, 1)
     let tensor = try one(Samples.open(folder, .image, [1, 1, 2, 3], of: .uint8))
     #expect(tensor.elementType == .uint8)
     #expect(tensor.packed?.load(UInt8.self) == [2, 1, 0, 5, 4, 3])
@@ -145,16 +145,16 @@ import Testing
         "2 raw NHWC files from \(folder.path)   first sees float32[1,3,2,2]  mean 5.5  std 3.45  "
           + "range 0..11"
       ])
-    let pictures = try Folder()
-    try pictures.write("a.bmp", picture: 2, 1)
-    let seen = try Samples.open(pictures, .image, nil).firstSample()
-    #expect(seen[0].text.contains("1 picture from"))
+    let images = try Folder()
+    try images.write("a.bmp", image: 2, 1)
+    let seen = try Samples.open(images, .image, nil).firstSample()
+    #expect(seen[0].text.contains("1 image from"))
     #expect(seen[0].statistics?.maximum == 5)
   }
 
   @Test func threadsGetTheSameSamples() throws {
     let folder = try Folder()
-    for index in 0..<20 { try folder.write("\(index).bmp", picture: 30 + index, 20) }
+    for index in 0..<20 { try folder.write("\(index).bmp", image: 30 + index, 20) }
     let set = try Samples.open(folder, .image, [1, 3, 16, 16]) {
       ($0.resizeWidth, $0.resizeHeight, $0.resizeMethod) = (16, 16, .cubic)
     }
@@ -165,17 +165,17 @@ import Testing
     #expect(alone == together)
   }
 
-  @Test func picturesFeedInputsWithoutConfiguration() throws {
+  @Test func imagesFeedInputsWithoutConfiguration() throws {
     let folder = try Folder()
-    try folder.write("a.bmp", picture: 4, 2)
+    try folder.write("a.bmp", image: 4, 2)
     let bytes = try MappedFile(path: folder.path + "/a.bmp").contents
     func feed(_ shape: [Int?]?, _ type: ElementType = .float32) throws -> TensorData {
-      try PictureFeed.tensor(bytes, for: .init(name: "x", elementType: type, shape: shape))
+      try ImageFeed.tensor(bytes, for: .init(name: "x", elementType: type, shape: shape))
     }
     #expect(try feed(nil).dimensions == [1, 3, 2, 4])
     #expect(try feed([nil, 3, 1, 2]).dimensions == [1, 3, 1, 2])
     #expect(try feed([1, 6, 8, 1], .uint8).dimensions == [1, 6, 8, 1])
-    #expect(PictureFeed.recognizes(bytes) && !PictureFeed.recognizes(Bytes([0x42])))
+    #expect(ImageFeed.recognizes(bytes) && !ImageFeed.recognizes(Bytes([0x42])))
     #expect(throws: SampleProblem.self) { try feed([2, 3, 1, 2]) }
     #expect(throws: SampleProblem.self) { try feed([1, 3, 1 << 40, 1 << 40]) }
   }

@@ -2,18 +2,18 @@ import Images
 import ModelGraph
 import Support
 
-/// Pictures as inputs without any configuration: red, green and blue (or grey, for an input of one
+/// Images as inputs without any configuration: red, green and blue (or grey, for an input of one
 /// channel) from 0 to 255, resized between neighbours to the input's height and width if the model
 /// says them.
-public enum PictureFeed {
-  /// Whether bytes begin as a picture of a format that can be decoded.
+public enum ImageFeed {
+  /// Whether bytes begin as an image of a format that can be decoded.
   public static func recognizes(_ bytes: Bytes) -> Bool {
     ImageFileFormat.recognized(in: bytes) != nil
   }
 
-  /// The tensor of a picture for an input, float32 or uint8, in the model's own layout.
+  /// The tensor of an image for an input, float32 or uint8, in the model's own layout.
   ///
-  /// - Throws: a damaged picture, and an input that pictures don't fit.
+  /// - Throws: a damaged image, and an input that images don't fit.
   public static func tensor(
     _ bytes: Bytes, for input: ModelInput
   ) throws(SampleProblem) -> TensorData {
