@@ -33,7 +33,7 @@ public struct ImagePreprocessing: Sendable {
   /// nil stands for 0 and 1.
   ///
   /// - Throws: a std that isn't positive, numbers that aren't finite or of which there aren't as
-  ///   many as channels, and sizes that cannot be.
+  ///   many as channels, and sizes that cannot be or a cut larger than the size it is taken from.
   public init(
     colour: Colour, mean: [Double]? = nil, std: [Double]? = nil,
     resizing: (size: ImageSize, method: Interpolation)? = nil, crop: ImageSize? = nil
@@ -56,6 +56,7 @@ public struct ImagePreprocessing: Sendable {
         throw ImageProblem("images of \(size) pixels cannot be made")
       }
     }
+    if let resized = resizing?.size, let crop { try Self.check(crop, fits: resized) }
     self.init(
       colour: colour, resizing: resizing, crop: crop,
       tables: (0..<channels).map { channel in
@@ -88,10 +89,14 @@ public struct ImagePreprocessing: Sendable {
   public func outputSize(of size: ImageSize) throws(ImageProblem) -> ImageSize {
     let resized = resizing?.size ?? size
     guard let crop else { return resized }
-    guard crop.width <= resized.width, crop.height <= resized.height else {
-      throw ImageProblem("\(crop) pixels cannot be cut from \(resized)")
-    }
+    try Self.check(crop, fits: resized)
     return crop
+  }
+
+  private static func check(_ crop: ImageSize, fits size: ImageSize) throws(ImageProblem) {
+    guard crop.width <= size.width, crop.height <= size.height else {
+      throw ImageProblem("\(crop) pixels cannot be cut from \(size)")
+    }
   }
 
   /// The numbers of an image, as many as the output size has pixels times channels.

@@ -40,9 +40,9 @@ struct ResamplingTaps: Equatable {
         append(place, 1, source)
         continue
       }
-      let centre = Float((Double(index) + 0.5) * scale - 0.5)
+      let centre = (Double(index) + 0.5) * scale - 0.5
       let floor = Int(centre.rounded(.down))
-      let fraction = centre - Float(floor)
+      let fraction = centre - Double(floor)
       if method == .linear {
         let isInside = floor >= 0 && floor < source - 1
         append(floor, isInside ? 1 - fraction : 1, source)
@@ -55,13 +55,13 @@ struct ResamplingTaps: Equatable {
     }
   }
 
-  private mutating func append(_ place: Int, _ weight: Float, _ source: Int) {
+  private mutating func append(_ place: Int, _ weight: Double, _ source: Int) {
     places.append(UInt32(min(max(place, 0), source - 1)))
-    weights.append(weight)
+    weights.append(Float(weight))
   }
 
-  private static func cubic(_ x: Float) -> [Float] {
-    let a: Float = -0.75
+  private static func cubic(_ x: Double) -> [Double] {
+    let a = -0.75
     let first = ((a * (x + 1) - 5 * a) * (x + 1) + 8 * a) * (x + 1) - 4 * a
     let second = ((a + 2) * x - (a + 3)) * x * x + 1
     let third = ((a + 2) * (1 - x) - (a + 3)) * (1 - x) * (1 - x) + 1

@@ -8,8 +8,8 @@ struct CalibrationCheck {
   private let request: CalibrationSet.Request
   private(set) var problems: [Diagnostic] = []
 
-  /// Wrong files of one folder that are told one by one.
-  private static let toldFiles = 10
+  /// Problems of one folder that are told one by one.
+  private static let toldProblems = 10
 
   init(_ request: CalibrationSet.Request) { self.request = request }
 
@@ -53,7 +53,7 @@ struct CalibrationCheck {
 
   private mutating func preprocessing() -> ImagePreprocessing {
     do throws(ImageProblem) { return try ImagePreprocessing(request.data) } catch {
-      report(.badValue, error.message)
+      report(.badValue, "[data_preprocess_param]: \(error.message)")
       return .plain(.bgr)
     }
   }
@@ -155,22 +155,39 @@ struct CalibrationCheck {
       help: "samples pair by their sorted position, so there must be one file for each")
   }
 
+  /// Files with the same problem are told once.
   private mutating func checkFiles(_ source: CalibrationSet.Source) {
-    var found: [Diagnostic] = []
+    var found: [(problem: Diagnostic, fileCount: Int)] = []
     for index in source.files.indices {
       do throws(Failure) {
         _ = try source.read(index) { (bytes) throws(SampleProblem) in
           try source.reader.check(bytes)
         }
       } catch {
-        for problem in error.diagnostics where !found.contains(problem) { found.append(problem) }
+        for problem in error.diagnostics {
+          if let known = found.firstIndex(where: { Self.areAlike($0.problem, problem) }) {
+            found[known].fileCount += 1
+          } else {
+            found.append((problem, 1))
+          }
+        }
       }
     }
-    if found.count > Self.toldFiles {
-      found[Self.toldFiles - 1].notes.append(
-        "and \(found.count - Self.toldFiles) more files of \(source.folder)")
+    problems += found.prefix(Self.toldProblems).map { found in
+      var problem = found.problem
+      if found.fileCount > 1, problem.location != nil {
+        problem.notes.append("likewise \(found.fileCount - 1) more of \(source.folder)")
+      }
+      return problem
     }
-    problems += found.prefix(Self.toldFiles)
+    if found.count > Self.toldProblems {
+      problems[problems.count - 1].notes.append(
+        "and \(found.count - Self.toldProblems) more problems in \(source.folder)")
+    }
+  }
+
+  private static func areAlike(_ one: Diagnostic, _ other: Diagnostic) -> Bool {
+    one.code == other.code && one.message == other.message && one.notes == other.notes
   }
 }
 

@@ -66,7 +66,7 @@ import Testing
 
   @Test(arguments: [
     ("image:calib", "imgae:calib", 78, "samples-unknown-input"),
-    ("resize_width=32", "resize_width=27", 65, "samples-cut-too-large"),
+    ("resize_width=32", "resize_width=27", 78, "samples-cut-too-large"),
     ("input_type=IMAGE", "input_type=BIN", 65, "samples-images-as-bin"),
   ])
   func whatIsWrongIsTold(old: String, new: String, status: Int32, name: String) throws {

@@ -33,7 +33,7 @@ import Testing
       let found = try preprocessing.numbers(of: image, order: .channelsLast)
       #expect(found.count == expected.count)
       let error = zip(found, expected).map { abs($0 - $1) }.max() ?? .infinity
-      #expect(error <= 1e-4, "\(words): \(error)")
+      #expect(error <= 1e-5, "\(words): \(error)")
     }
   }
 
@@ -148,6 +148,14 @@ import Testing
     let huge = ImageSize(width: 65_535, height: 65_535)
     #expect(problem(.gray, resize: huge)?.contains("65535 x 65535") == true)
     #expect(problem(.gray, resize: ImageSize(width: 0, height: 1)) != nil)
+  }
+
+  @Test func aCutLargerThanTheResizedImageIsTold() {
+    #expect(throws: ImageProblem.self) {
+      try ImagePreprocessing(
+        colour: .rgb, resizing: (ImageSize(width: 4, height: 9), .linear),
+        crop: ImageSize(width: 5, height: 5))
+    }
   }
 
   @Test func aCutLargerThanTheImageIsTold() throws {

@@ -2,8 +2,8 @@
 """Checks gsconvert's images and preprocessing against OpenCV, through `gsconvert samples`.
 
 Makes images of every format, orientation and depth in two sizes, lets gsconvert prepare them with each colour order,
-resizing and cut, and compares every number with OpenCV's: decoding to the bit, resizing within 1e-4 of OpenCV's on the
-same floats and within 1 of 255 of OpenCV's 8-bit resizing. Exits 1 on any mismatch.
+resizing and cut, and compares every number with OpenCV's: decoding to the bit, resizing within 5e-4 of 255 of OpenCV's on
+the same floats and within 1 of 255 of OpenCV's 8-bit resizing. Exits 1 on any mismatch.
 """
 
 import argparse
@@ -93,7 +93,7 @@ def problems(found, pixels, case):
         return [f"shape {found.shape}, not {expected.shape}"]
     errors = []
     error = np.abs(found - expected).max()
-    if error > (1e-4 if case.normalizes else 1e-3):
+    if error > (1e-5 if case.normalizes else 5e-4):
         errors.append(f"off by {error}")
     if not case.resize and error != 0:
         errors.append(f"pixels differ by {error}")

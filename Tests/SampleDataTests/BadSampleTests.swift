@@ -256,12 +256,20 @@ import Testing
     #expect(Failure(found).exitStatus == .usage)
   }
 
-  @Test func manyWrongFilesAreCutShort() throws {
+  @Test func filesWithTheSameProblemAreToldOnce() throws {
     let folder = try Folder()
     for index in 10..<35 { try folder.write("\(index)", [0]) }
     let found = Samples.problems(in: folder) { _ = try Samples.open(folder, .bin, [2]) }
+    #expect(found.map(\.location?.file) == ["F/10"])
+    #expect(found.first?.notes.last == "likewise 24 more of F")
+  }
+
+  @Test func manyProblemsAreCutShort() throws {
+    let folder = try Folder()
+    for index in 10..<35 { try folder.write("\(index)", Array(repeating: 0, count: index)) }
+    let found = Samples.problems(in: folder) { _ = try Samples.open(folder, .bin, [2]) }
     #expect(found.count == 10)
-    #expect(found.last?.notes.last == "and 15 more files of F")
+    #expect(found.last?.notes.last == "and 15 more problems in F")
   }
 
   @Test func theConfigurationIsCheckedBeforeFiles() throws {
