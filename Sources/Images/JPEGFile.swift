@@ -50,6 +50,7 @@ enum JPEGFile {
   static func pixels(_ file: ByteReader, _ header: ImageHeader) throws(ImageProblem) -> [UInt8] {
     guard let decoder = tjInitDecompress() else { throw ImageProblem("no memory to decode it") }
     defer { tjDestroy(decoder) }
+    try check(decoder, file, header)
     let hasInk = header.channelCount == 4
     let format = hasInk ? TJPF_CMYK : TJPF_RGB
     let pixels = try ImageDecoder.pixels(header.storedSize, channels: hasInk ? 4 : 3) {
@@ -63,6 +64,18 @@ enum JPEGFile {
       }
     }
     return hasInk ? withoutInk(pixels) : pixels
+  }
+
+  /// The library has to see the same size; what else it makes of the header shows when it decodes.
+  private static func check(
+    _ decoder: tjhandle, _ file: ByteReader, _ header: ImageHeader
+  ) throws(ImageProblem) {
+    var (width, height, sampling, colours): (Int32, Int32, Int32, Int32) = (0, 0, 0, 0)
+    let status = tjDecompressHeader3(
+      decoder, file.raw.bindMemory(to: UInt8.self).baseAddress, UInt(file.count), &width, &height,
+      &sampling, &colours)
+    guard status != 0 || header.storedSize == ImageSize(width: Int(width), height: Int(height))
+    else { throw ImageProblem("it is a damaged JPEG file: it says two sizes") }
   }
 
   /// Why decoding failed; nil for stray bytes between segments, which some cameras write and which
