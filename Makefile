@@ -7,9 +7,9 @@ DEMO_OUTPUT ?= demo-output
 PYTHON ?= python3
 VENV := .build-venv
 
-# Libraries outside the Swift packages: INI files, and convolutions and matrix products. git fetches the
-# Swift packages.
-PACKAGES := libiniparser-dev libdnnl-dev git ca-certificates
+# Libraries outside the Swift packages: INI files, convolutions and matrix products, and images. git
+# fetches the Swift packages.
+PACKAGES := libiniparser-dev libdnnl-dev libturbojpeg0-dev libspng-dev libwebp-dev git ca-certificates
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: setup build demo test lint install fuzz verify conformance sanitize bench docs proto clean
@@ -63,11 +63,13 @@ fuzz: setup
 
 $(VENV):
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet numpy onnx onnxruntime
+	$(VENV)/bin/pip install --quiet numpy onnx onnxruntime opencv-python-headless pillow
 
-# Compares quantized weights with numpy and onnxruntime, to the last bit, and kills conversions.
+# Compares quantized weights with numpy and onnxruntime, to the last bit, and images with OpenCV, and
+# kills conversions.
 verify: build $(VENV)
 	$(VENV)/bin/python Tests/Oracles/verify_all.py $(BINARY)
+	$(VENV)/bin/python Tests/Oracles/preprocessing.py $(BINARY)
 	$(VENV)/bin/python Tests/Oracles/interruption.py $(BINARY) fixtures/digits/digits_cnn.onnx
 
 # ONNX's backend tests on the inference engine; writes docs/operators.md.

@@ -40,11 +40,27 @@ let package = Package(
       exclude: ["ONNX/Proto/onnx_subset.proto"], swiftSettings: hot),
     .target(name: "Reports", dependencies: ["Quantization", "ModelGraph", "Support"]),
     .target(name: "TensorFiles", dependencies: ["ModelGraph", "Support"], swiftSettings: hot),
+    .systemLibrary(
+      name: "CImageCodecs",
+      providers: [.apt(["libturbojpeg0-dev", "libspng-dev", "libwebp-dev"])]),
+    .target(
+      name: "Images", dependencies: ["CImageCodecs", "CKernels", "Support"], swiftSettings: hot),
+    .target(
+      name: "SampleData",
+      dependencies: [
+        "CKernels", "Configuration", "Images", "ModelGraph", "Support", "TensorFiles",
+      ],
+      swiftSettings: hot),
+    .target(
+      name: "Calibration",
+      dependencies: ["Inference", "ModelGraph", "Quantization", "Statistics", "Support"],
+      swiftSettings: hot),
     .target(
       name: "Conversion",
       dependencies: [
-        "Configuration", "GraphPasses", "Inference", "ModelFormats", "ModelGraph", "Operators",
-        "Quantization", "Reports", "Support", "TensorFiles",
+        "Calibration", "Configuration", "GraphPasses", "Inference", "ModelFormats", "ModelGraph",
+        "Operators", "Quantization", "Reports", "SampleData", "Statistics", "Support",
+        "TensorFiles",
       ]),
     .executableTarget(
       name: "gsconvert",
@@ -52,7 +68,8 @@ let package = Package(
         "Conversion", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(
-      name: "Fuzzing", dependencies: ["Configuration", "Conversion", "Quantization", "Support"]),
+      name: "Fuzzing",
+      dependencies: ["Configuration", "Conversion", "Images", "Quantization", "Support"]),
     .executableTarget(
       name: "gsconvert-fuzz",
       dependencies: [
@@ -81,6 +98,13 @@ let package = Package(
       swiftSettings: hot),
     .testTarget(
       name: "TensorFilesTests", dependencies: ["Fuzzing", "ModelGraph", "Support", "TensorFiles"]),
+    .testTarget(
+      name: "ImagesTests", dependencies: ["Images", "Support"], exclude: ["Golden"]),
+    .testTarget(
+      name: "SampleDataTests",
+      dependencies: [
+        "Configuration", "Images", "ModelGraph", "SampleData", "Support", "TensorFiles",
+      ]),
     .testTarget(
       name: "ConversionTests",
       dependencies: [

@@ -147,7 +147,7 @@ extension KeyTable {
         "One mean per channel, subtracted; goes with normalize_std."),
       Setting(
         "normalize_std", .vector, for: samples,
-        "One divisor per channel, not 0; goes with normalize_mean."),
+        "One divisor per channel, above 0; goes with normalize_mean."),
       Setting(
         "resize_width", .integer(1...65_535), for: samples,
         "Width in pixels after resizing; goes with resize_height and resize_method."),

@@ -39,9 +39,12 @@ public struct ParsedConfiguration: Sendable {
     find(section, key)?.value
   }
 
-  /// Where the value of a key stands; nil when the file doesn't give it.
-  public func location(section: String, key: String) -> Diagnostic.Location? {
-    find(section, key).map { valueLocation($0.assignment) }
+  /// Where the value of a key stands, or a part of it in bytes from its start; nil when the file
+  /// doesn't give it.
+  public func location(
+    section: String, key: String, part: Range<Int>? = nil
+  ) -> Diagnostic.Location? {
+    find(section, key).map { valueLocation($0.assignment, part: part) }
   }
 
   func find(_ section: String, _ key: String) -> Stated? {

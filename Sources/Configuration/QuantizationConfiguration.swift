@@ -150,13 +150,28 @@ public struct QuantizationConfiguration: Sendable {
     self.init(checked: parsed, warnings: problems)
   }
 
+  /// Takes the values for a look at the samples, which needs no quantization: what this version
+  /// can't do, and keys without effect, don't matter.
+  ///
+  /// - Throws: every other problem.
+  public init(preview parsed: ParsedConfiguration) throws(Failure) {
+    let problems = ProblemList.ordered(
+      parsed.problems + QuantizationRules.problems(of: parsed)
+    ).filter { ![.capabilityNotBuilt, .keyWithoutEffect].contains($0.code) }
+    if ProblemList.hasError(problems) { throw Failure(problems) }
+    self.init(checked: parsed, warnings: problems)
+  }
+
   /// Whether the file gives the key rather than leaving its default.
   public func isExplicit(section: String, key: String) -> Bool {
     parsed.find(section, key) != nil
   }
 
-  /// Where the value of a key stands; nil when it has its default.
-  public func location(section: String, key: String) -> Diagnostic.Location? {
-    parsed.location(section: section, key: key)
+  /// Where the value of a key stands, or a part of it in bytes from its start; nil when it has its
+  /// default.
+  public func location(
+    section: String, key: String, part: Range<Int>? = nil
+  ) -> Diagnostic.Location? {
+    parsed.location(section: section, key: key, part: part)
   }
 }

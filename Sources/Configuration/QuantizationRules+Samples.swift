@@ -57,8 +57,8 @@ extension QuantizationRules {
         .keyConflict, "normalize_std must have as many numbers as normalize_mean", Self.section,
         "normalize_std", label: "\(std.count) here, \(mean.count) there")
     }
-    if std?.contains(0) == true {
-      report(.valueOutOfRange, "normalize_std must not be 0", Self.section, "normalize_std")
+    if std?.contains(where: { $0 <= 0 }) == true {
+      report(.valueOutOfRange, "normalize_std must be positive", Self.section, "normalize_std")
     }
   }
 

@@ -1,21 +1,16 @@
 import Inference
 import ModelGraph
+import SampleData
 import Support
 import TensorFiles
 
-/// Reads the files that are fed to a model: NumPy's, or raw bytes of the declared type and shape.
+/// Reads the files that are fed to a model: NumPy's, raw bytes of the declared type and shape, or
+/// images.
 struct InputFeeds {
   /// What is fed, in the order of the flags.
   private(set) var items: [ModelRunOutcome.Item] = []
   /// The same by name.
   private(set) var tensors: [String: TensorData] = [:]
-
-  private static let imageSuffixes = [
-    "png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff", "ppm", "heic",
-  ]
-  private static let imageSignatures: [[UInt8]] = [
-    [0x89, 0x50, 0x4e, 0x47], [0xff, 0xd8, 0xff], Array("GIF8".utf8), Array("BM".utf8),
-  ]
 
   /// Reads all files.
   ///
@@ -87,28 +82,33 @@ struct InputFeeds {
       return tensor
     }
     if suffix == "bin" || suffix == "raw" { return try raw(bytes, path, input, shape) }
-    if imageSuffixes.contains(suffix) || isImage(bytes) {
-      throw Failure(
-        .flagUnsupported,
-        "'\(path)' is an image, which this version does not decode for the input '\(input.name)'",
-        help: "give the decoded, scaled and normalized pixels as .npy or .bin")
-    }
+    if ImageFeed.recognizes(bytes) { return try image(bytes, path, input, shape) }
     throw Failure(
-      .inferenceInputInvalid, "'\(path)' is neither a .npy nor a .bin file",
+      .inferenceInputInvalid,
+      "'\(path)' is neither a .npy or .bin file nor a JPEG, PNG, BMP or WebP image",
       help: "save the tensor with numpy.save, or give raw bytes in a file that ends in .bin")
+  }
+
+  private static func image(
+    _ bytes: Bytes, _ path: String, _ input: InferenceSession.Input, _ shape: [Int]?
+  ) throws(Failure) -> TensorData {
+    guard var wanted = ModelInput(name: input.name, type: input.type) else {
+      throw Failure(
+        .inferenceInputInvalid, "the input '\(input.name)' takes no images",
+        notes: ["it is \(input.type?.description ?? "of unknown type")"])
+    }
+    if let shape { wanted.shape = shape }
+    do throws(SampleProblem) { return try ImageFeed.tensor(bytes, for: wanted) } catch {
+      throw Failure(
+        .inferenceInputInvalid, "'\(path)' cannot be fed: \(error.message)", notes: error.notes,
+        help: error.help)
+    }
   }
 
   private static func suffix(of path: String) -> String {
     let file = path.split(separator: "/").last ?? ""
     guard let dot = file.lastIndex(of: ".") else { return "" }
     return file[file.index(after: dot)...].lowercased()
-  }
-
-  private static func isImage(_ bytes: Bytes) -> Bool {
-    imageSignatures.contains { signature in
-      bytes.count >= signature.count
-        && bytes[0..<signature.count].withUnsafeBytes { $0.elementsEqual(signature) }
-    }
   }
 
   private static func check(

@@ -1,5 +1,6 @@
 import Configuration
 import Conversion
+import Images
 import Quantization
 import Support
 
@@ -9,6 +10,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case onnx
   /// A configuration file, parsed and checked.
   case ini
+  /// An image of any format, decoded.
+  case image
 
   /// Runs one input. `folder` takes the files that the conversion needs.
   ///
@@ -21,11 +24,21 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
       case .ini:
         _ = try QuantizationConfiguration(
           from: ConfigurationParser.parse(bytes: bytes, fileName: "mutated.cfg"))
+      case .image: try decode(bytes)
       }
       return true
     } catch {
       precondition(!error.diagnostics.isEmpty, "a failure without a reason")
       return false
+    }
+  }
+
+  /// The limit keeps a damaged size from filling memory.
+  private func decode(_ bytes: [UInt8]) throws(Failure) {
+    do throws(ImageProblem) {
+      _ = try ImageDecoder.decode(Bytes(bytes), pixelLimit: 1 << 22)
+    } catch {
+      throw Failure(.inferenceInputInvalid, error.message)
     }
   }
 

@@ -159,7 +159,7 @@ public struct WeightPlanner {
         round: isSummed ? settings.roundMethod : .nearest,
         correctsScale: settings.biasCorrection,
         shapesNoise: settings.rangeMethod == nil && settings.roundMethod == .squant
-          && WeightPlanner.isFilterBank(wanted, source),
+          && wanted.allSatisfy { $0.isDirect && FilterBank.isFilterBank($0.node, weights: source) },
         inputMeans: means))
   }
 
@@ -181,16 +181,6 @@ public struct WeightPlanner {
     _ layout: ChannelLayout, hasKernel: Bool
   ) -> WeightQuantizationSettings.RangeMethod {
     settings.bits > 6 || hasKernel && layout.kernel == 1 ? .maxMin : .meanSquaredError
-  }
-
-  /// Whether the weights are a bank of long filters over one waveform, such as a Fourier or
-  /// constant-Q transform: their input has no mean to balance errors against, but most of its
-  /// energy at low frequencies.
-  private static func isFilterBank(_ uses: [Use], _ source: TensorData) -> Bool {
-    let kernel = source.dimensions.dropFirst(2).filter { $0 != 1 }
-    return uses.allSatisfy { $0.node.operatorType == "Conv" && $0.isDirect }
-      && (uses[0].node.int("group") ?? 1) == 1 && source.dimensions[1] == 1 && kernel.count == 1
-      && kernel[0] >= 64
   }
 
   /// What is known of the inputs' means, for convolutions of one point and matrix products, where

@@ -33,6 +33,11 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
   case opsetUnsupported = "GS2006"
 
   case calibrationDataInvalid = "GS3001"
+  case calibrationPathInvalid = "GS3002"
+  case calibrationFilesMissing = "GS3003"
+  case calibrationSizeWrong = "GS3004"
+  case calibrationSampleUnreadable = "GS3005"
+  case calibrationNonFinite = "GS3006"
 
   case nonFiniteWeight = "GS4001"
   case nothingQuantized = "GS4002"
@@ -57,10 +62,12 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
     case .inputMissing, .configUnreadable, .modelUnreadable: .noInput
     case .configSyntax, .keyOutsideSection, .unknownSection, .unknownKey, .duplicateKey,
       .missingKey, .badValue, .valueOutOfRange, .keyConflict, .keyWithoutEffect, .pathMissing,
-      .patternMatchesNothing:
+      .patternMatchesNothing, .calibrationPathInvalid:
       .configuration
     case .modelMalformed, .modelFormatUnknown, .externalDataInvalid, .calibrationDataInvalid,
-      .nonFiniteWeight, .nothingQuantized, .inferenceInputInvalid, .inferenceFailed:
+      .calibrationFilesMissing, .calibrationSizeWrong, .calibrationSampleUnreadable,
+      .calibrationNonFinite, .nonFiniteWeight, .nothingQuantized, .inferenceInputInvalid,
+      .inferenceFailed:
       .badData
     case .cannotWrite, .outputFolderMissing, .reportFailed: .cannotWrite
     case .internalError: .internalError
@@ -97,6 +104,11 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
     case .externalDataInvalid: "weights stored beside the model are missing or do not fit"
     case .opsetUnsupported: "the model's operator set version is not supported"
     case .calibrationDataInvalid: "a calibration sample does not fit the model"
+    case .calibrationPathInvalid: "calibrate_path does not fit the model's inputs"
+    case .calibrationFilesMissing: "a folder of calibration samples is missing or lacks files"
+    case .calibrationSizeWrong: "a calibration file has the wrong number of bytes"
+    case .calibrationSampleUnreadable: "a calibration sample cannot be read or is damaged"
+    case .calibrationNonFinite: "a calibration sample holds NaN or an infinity"
     case .nonFiniteWeight: "a weight holds NaN or an infinity"
     case .nothingQuantized: "no weight was quantized"
     case .reportFailed: "a report could not be made"

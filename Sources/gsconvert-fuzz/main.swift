@@ -13,8 +13,9 @@ struct FuzzCommand: ParsableCommand {
   @Option(help: "Seed of the first input; input i has seed + i.") var seed: UInt64 = 1
   @Option(help: "Folder of intact ONNX files.") var models = "fixtures/models"
   @Option(help: "Folder of intact configuration files.") var configs = "configs"
+  @Option(help: "Folder of intact images.") var images = "fixtures/images"
   @Option(help: "Folder for the files in work; memory-backed is fastest.") var work = "/dev/shm"
-  @Option(help: "onnx or ini; both if left out.") var kind: String?
+  @Option(help: "onnx, ini or image; all if left out.") var kind: String?
   @Option(help: .hidden) var childOf: String?
 
   /// Inputs per child process.
@@ -41,17 +42,14 @@ struct FuzzCommand: ParsableCommand {
   }
 
   private func corpus(_ target: FuzzTarget) throws -> [[UInt8]] {
-    let (folder, ending) = target == .onnx ? (models, ".onnx") : (configs, ".cfg")
-    guard let directory = opendir(folder) else { throw ValidationError("cannot read \(folder)") }
-    defer { closedir(directory) }
-    var names: [String] = []
-    while let entry = readdir(directory) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    let (folder, ending) =
+      switch target {
+      case .onnx: (models, ".onnx")
+      case .ini: (configs, ".cfg")
+      case .image: (images, "")
       }
-      if name.hasSuffix(ending) { names.append(name) }
-    }
-    return try names.sorted().map { name in
+    let names = try FolderListing.files(in: folder).filter { $0.hasSuffix(ending) }
+    return try names.map { name in
       let file = try MappedFile(path: folder + "/" + name)
       return file.contents.withUnsafeBytes { Array($0) }
     }
@@ -96,7 +94,8 @@ struct FuzzCommand: ParsableCommand {
   ) throws -> (text: String, seed: UInt64)? {
     let arguments = [
       CommandLine.arguments[0], "--kind", target.rawValue, "--seed", String(first), "--count",
-      String(size), "--models", models, "--configs", configs, "--child-of", folder,
+      String(size), "--models", models, "--configs", configs, "--images", images, "--child-of",
+      folder,
     ]
     var pid = pid_t()
     var pointers = arguments.map { strdup($0) } + [nil]

@@ -16,7 +16,7 @@ enum Entry {
       var command = try command(arguments)
       try command.run()
     } catch let failure as Failure {
-      console.fail(failure, undone: arguments.first == "run" ? "run" : "converted")
+      console.fail(failure, undone: undone(arguments.first))
     } catch {
       let code = GSConvert.exitCode(for: error)
       guard code != .success else {
@@ -30,6 +30,15 @@ enum Entry {
     }
   }
 
+  /// What a command that failed has not done.
+  private static func undone(_ command: String?) -> String {
+    switch command {
+    case "run": "run"
+    case "samples": "written"
+    default: "converted"
+    }
+  }
+
   /// The command that the arguments call. The root's flags would swallow a subcommand's of the
   /// same name, so a subcommand is parsed without the root.
   private static func command(_ arguments: [String]) throws -> any ParsableCommand {
@@ -37,6 +46,7 @@ enum Entry {
     switch arguments.first {
     case "inspect": return try InspectCommand.parseAsRoot(rest)
     case "run": return try RunCommand.parseAsRoot(rest)
+    case "samples": return try SamplesCommand.parseAsRoot(rest)
     case "config": return try ConfigCommand.parseAsRoot(rest)
     default:
       let command = try GSConvert.parseAsRoot(arguments)
@@ -44,6 +54,7 @@ enum Entry {
       switch command {
       case is InspectCommand: name = "inspect"
       case is RunCommand: name = "run"
+      case is SamplesCommand: name = "samples"
       case is ConfigCommand: name = "config"
       default: return command
       }

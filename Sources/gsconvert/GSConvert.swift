@@ -16,6 +16,7 @@ struct GSConvert: ParsableCommand {
       gsconvert --configFile=<job.cfg>        with a section [converter_param] in the file
       gsconvert inspect <model>
       gsconvert run <model> --input <name>=<file> ... [--outputDir <folder>]
+      gsconvert samples --configFile=<job.cfg> --modelFile=<model> [--outputDir <folder>]
       gsconvert config --check <job.cfg>
       gsconvert config --explain [<section>[.<key>]]
       """,
@@ -27,7 +28,7 @@ struct GSConvert: ParsableCommand {
       by this version, 70 our bug, 73 cannot write, 78 wrong configuration.
       """,
     version: "gsconvert \(version)",
-    subcommands: [InspectCommand.self, RunCommand.self, ConfigCommand.self])
+    subcommands: [InspectCommand.self, RunCommand.self, SamplesCommand.self, ConfigCommand.self])
 
   @OptionGroup var flags: ConverterFlags
 

@@ -10,8 +10,9 @@ struct RunCommand: ParsableCommand {
     abstract: "Runs a float model on tensors from files.",
     usage: "gsconvert run <model> --input <name>=<file> ... [--outputDir <folder>]",
     discussion: """
-      A file is NumPy's .npy, or a .bin with the raw little-endian elements of the declared type \
-      and shape.
+      A file is NumPy's .npy, a .bin with the raw little-endian elements of the declared type and \
+      shape, or an image (JPEG, PNG, BMP, WebP): red, green and blue from 0 to 255, resized to \
+      the input's height and width.
       """)
 
   @Argument(help: .init("The model.", valueName: "model"))

@@ -5,6 +5,7 @@ import Testing
   @Test(arguments: [
     (["--help"], "help"), (["inspect", "--help"], "help-inspect"),
     (["config", "--help"], "help-config"), (["run", "--help"], "help-run"),
+    (["samples", "--help"], "help-samples"),
   ])
   func helpIsPrinted(arguments: [String], snapshot: String) throws {
     let outcome = try Program.run(arguments, in: TemporaryFolder(), environment: ["COLUMNS": "80"])
@@ -13,7 +14,7 @@ import Testing
     try Snapshot.check(outcome.output, snapshot)
   }
 
-  @Test(arguments: ["inspect", "config", "run"])
+  @Test(arguments: ["inspect", "config", "run", "samples"])
   func theHelpCommandSaysTheSame(command: String) throws {
     let folder = try TemporaryFolder()
     let asked = try Program.run(["help", command], in: folder)

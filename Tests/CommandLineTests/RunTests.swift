@@ -112,10 +112,23 @@ import Testing
       let outcome = try Program.run(
         ["run", "model.onnx", "--input", "image=\(file)", "--input", "places=double.npy"],
         in: folder)
-      #expect(outcome.status == (["run-image": 69, "run-file-missing": 66][name] ?? 65))
+      #expect(outcome.status == (name == "run-file-missing" ? 66 : 65))
       #expect(outcome.output == "CONVERT RESULT FAILED:\(outcome.status)\n")
       try Snapshot.check(outcome.error, name)
     }
+  }
+
+  @Test func imagesAreFedAsTheirPixels() throws {
+    let folder = try TemporaryFolder(model: Fixtures.digits)
+    let shades = (0..<28 * 28).map { UInt8($0 % 251) }
+    try folder.write("digit.bmp", TestImages.gray(shades, width: 28))
+    try folder.write("digit.npy", Self.npy([1, 1, 28, 28], shades.map(Float.init)))
+    for kind in ["bmp", "npy"] {
+      let outcome = try Program.run(
+        ["run", "model.onnx", "--input=image=digit.\(kind)", "--outputDir=\(kind)"], in: folder)
+      #expect(outcome.status == 0, "\(outcome.error)")
+    }
+    #expect(try folder.bytes("bmp/logits.npy") == folder.bytes("npy/logits.npy"))
   }
 
   @Test func rawBytesOfAnotherSizeAreTold() throws {

@@ -45,6 +45,13 @@ import Testing
     #expect((1..<3000).contains(accepted), "some mutations must be harmless, some not")
   }
 
+  @Test func mutatedImagesDecodeOrFail() throws {
+    let corpus = try Self.corpus("fixtures/images", "")
+    #expect(corpus.count > 50)
+    let accepted = try run(.image, corpus: corpus, count: 3000)
+    #expect((1..<3000).contains(accepted), "some mutations must be harmless, some not")
+  }
+
   @Test func theSameSeedGivesTheSameMutation() {
     let corpus: [[UInt8]] = [Array("abcdefgh".utf8), Array(0...255)]
     var first = Mutator(seed: 7)

@@ -39,14 +39,12 @@ struct Equalization {
     let skew = bestSkew()
     let spans = zip(lower, upper).map { max($1, -$0 / skew) }
     guard let widest = spans.max(), widest > 0, widest.isFinite else { return nil }
-    let head = getenv("HR").map { Float(atof($0)) } ?? 2
     let bounded = zip(spans, doubts).map {
-      min(widest, max($0 * pow($1, head), widest / Equalization.mostStretch))
+      min(widest, max($0 * $1 * $1, widest / Equalization.mostStretch))
     }
     var best: (values: [Float], error: Double)?
     let plain = error(of: spans.map { _ in 1 })
-    let most = getenv("ST").map { atof($0) } ?? 1
-    for strength in (readers.isEmpty ? [1] : Equalization.strengths).map({ $0 * most }) {
+    for strength in readers.isEmpty ? [1] : Equalization.strengths {
       let values = bounded.map { pow(widest / $0, Float(strength)) }
       let error = error(of: values)
       if error < best?.error ?? plain * (isFree ? 0.98 : 0.5) { best = (values, error) }

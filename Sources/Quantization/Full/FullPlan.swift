@@ -37,6 +37,7 @@ public enum FloatOperatorReason: Hashable, Sendable {
   case factors
   case inputNotFloat
   case nestedGraph
+  case filterBank
   case neverRun
   case nonFiniteActivation
 
@@ -51,6 +52,7 @@ public enum FloatOperatorReason: Hashable, Sendable {
     case .factors: "has alpha or beta other than 1"
     case .inputNotFloat: "reads no float32 activation"
     case .nestedGraph: "inside a branch or loop"
+    case .filterBank: "a filter bank over a waveform, whose quiet bands 8 bits would drown"
     case .neverRun: "calibration never reached it"
     case .nonFiniteActivation: "calibration saw NaN or infinity"
     }

@@ -64,6 +64,7 @@ public struct FullPlanner {
     guard let axis = operand.axis(for: node, rank: source.dimensions.count) else {
       return refuse(.weights(.rankBelowTwo))
     }
+    if FilterBank.isFilterBank(node, weights: source) { return refuse(.filterBank) }
     guard FullPlanner.hasUnitFactors(node) else { return refuse(.factors) }
     guard FullPlanner.hasPlainBias(node, channels: source.dimensions[axis]) else {
       return refuse(.biasForm)

@@ -1,0 +1,4 @@
+#pragma once
+#include <spng.h>
+#include <turbojpeg.h>
+#include <webp/decode.h>
