@@ -21,6 +21,7 @@ let package = Package(
     .target(name: "ModelGraph", dependencies: ["Support"], swiftSettings: hot),
     .target(name: "Operators", dependencies: ["ModelGraph"]),
     .target(name: "CKernels", cSettings: hotC),
+    .target(name: "Statistics", dependencies: ["CKernels"], swiftSettings: hot),
     .target(
       name: "Quantization",
       dependencies: ["CKernels", "ModelGraph", "Operators", "Support"],
@@ -67,6 +68,9 @@ let package = Package(
       name: "QuantizationTests",
       dependencies: ["CKernels", "ModelGraph", "Quantization", "Support"],
       swiftSettings: hot),
+    .testTarget(
+      name: "StatisticsTests", dependencies: ["CKernels", "Statistics", "Support"],
+      exclude: ["make_golden.py"], swiftSettings: hot),
     .executableTarget(
       name: "gsconvert-conformance",
       dependencies: [
