@@ -98,6 +98,7 @@ DISPATCHED double gs_divergence(const double *table, size_t count, size_t first,
   double head = masses[first], tail = masses[last - 1];
   if (total <= 0) return 0;
   if ((below > 0 && head <= 0) || (above > 0 && tail <= 0)) return INFINITY;
+  if (last - first == 1) return 0;
   size_t row = levels + 1;
   gs_borders at = {scratch, scratch + row, scratch + 2 * row, scratch + 3 * row};
   double *whole = scratch + 4 * row, *level = scratch + 5 * row, *cut_level = scratch + 6 * row;

@@ -21,22 +21,16 @@ struct DivergenceSearch {
   /// How far the farther side reaches, in bins.
   var reach: Int { max(zero, count - zero) }
 
-  /// The divergence, in nats, for windows of each number of bins to each side, from 0 to `reach`: see
+  /// The divergence, in nats, for a window of so many bins to each side, 1 to `reach`: see
   /// `gs_divergence`. Infinite where the window has fewer bins than groups, and where something
   /// outside would go to an empty bin.
   ///
-  /// - Complexity: O(bins groups), at most 3 ms for 2048 bins and 256 groups.
-  func divergences() -> [Double] {
-    var divergences = [Double](repeating: .infinity, count: reach + 1)
-    guard count >= groups else { return divergences }
-    withUnsafeTemporaryAllocation(of: Double.self, capacity: 7 * (groups + 1)) { scratch in
-      for bound in divergences.indices {
-        let (first, last) = (max(0, zero - bound), min(count, zero + bound))
-        guard last - first >= groups else { continue }
-        divergences[bound] = gs_divergence(
-          table, count, first, last, groups, scratch.baseAddress)
-      }
+  /// - Complexity: O(groups), about 1.6 microseconds for 256 groups.
+  func divergence(_ bins: Int) -> Double {
+    let (first, last) = (max(0, zero - bins), min(count, zero + bins))
+    guard last - first >= groups else { return .infinity }
+    return withUnsafeTemporaryAllocation(of: Double.self, capacity: 7 * (groups + 1)) { scratch in
+      gs_divergence(table, count, first, last, groups, scratch.baseAddress)
     }
-    return divergences
   }
 }

@@ -19,7 +19,7 @@ public struct ExpectedError: Sendable {
     let end: Double
 
     init(_ counts: [UInt64], extreme: Float, binWidth: Double) {
-      self.counts = counts.map(Double.init)
+      self.counts = counts.map { Double($0) }
       end = max(Double(extreme), (Double(counts.count) - 1 + 0x1p-10) * binWidth)
     }
   }

@@ -1,10 +1,11 @@
 /// Looks for the range with the least expected squared error.
 ///
 /// Both bounds shrink by powers of two: a bound is its MAX_MIN value times 2^(-n/64). First all
-/// pairs of n from 0 to 512 in steps of 32 are tried, the lower bound's n varying slowest; then, with
-/// steps of 16, 8, 4, 2 and 1, the eight pairs around the best so far, as long as n >= 0. On a
-/// symmetric grid, or where one bound is 0, both have the same n. A later pair counts as better only
-/// if its error is truly less, so that MAX_MIN stays where nothing beats it.
+/// pairs of n from 0 to 512 in steps of 32 are tried, the lower bound's n varying slowest. Then, with
+/// steps of 16, 8, 4, 2 and 1, the eight pairs around the best so far are, as long as n >= 0; up to
+/// four times with each step, while that helps. On a symmetric grid, or where one bound is 0, both
+/// have the same n. A later pair counts as better only if its error is truly less, so that MAX_MIN
+/// stays where nothing beats it.
 struct LeastErrorSearch {
   let error: ExpectedError
   let whole: ActivationRange
@@ -38,11 +39,14 @@ struct LeastErrorSearch {
       for above in aboves { consider(Cut(below: below, above: above)) }
     }
     for step in [16, 8, 4, 2, 1] {
-      let centre = best
-      for below in [-step, 0, step] {
-        for above in isCoupled ? [below] : [-step, 0, step] {
-          consider(Cut(below: centre.below + below, above: centre.above + above))
+      for _ in 0..<4 {
+        let centre = best
+        for below in [-step, 0, step] {
+          for above in isCoupled ? [below] : [-step, 0, step] {
+            consider(Cut(below: centre.below + below, above: centre.above + above))
+          }
         }
+        if best == centre { break }
       }
     }
     return range(best)

@@ -13,7 +13,7 @@ typedef struct {
   uint64_t zeros, not_numbers, infinities;
 } gs_extent;
 
-enum { GS_SIDE_BINS = 2048, GS_LEAST_EXPONENT = -116, GS_GREATEST_EXPONENT = 128 };
+enum { GS_SIDE_BINS = 2048, GS_LEAST_EXPONENT = -116 };
 
 /// Widens `extent` by `count` values.
 void gs_scan_extent(const float *values, size_t count, gs_extent *extent);
@@ -28,8 +28,8 @@ int32_t gs_add_to_histogram(const float *values, size_t count, gs_extent *extent
 /// Merges each 2^doublings neighbouring bins of a histogram, beginning at 0.
 void gs_merge_bins(uint64_t *counts, int32_t doublings);
 
-/// Gathers the keys from lows[r] to highs[r] into outs[r], which has room for all of them, in order, for two
-/// ranges r, or one if outs[1] is null. Values that are not finite have keys too.
+/// Gathers the keys from lows[r] to highs[r], of finite values other than 0, into outs[r], in order, for two
+/// ranges r. Both outs have room for one key more than there are.
 void gs_gather_keys(const float *values, size_t count, const int32_t lows[2], const int32_t highs[2],
                     int32_t *const outs[2]);
 
@@ -60,8 +60,8 @@ void gs_sum_bins(double *table, size_t count);
 /// Kullback-Leibler divergence, in nats, of P from Q, for a table that `gs_sum_bins` filled. P is the bins from
 /// first to below last with the mass outside added to the first and last of them; Q is those bins without that
 /// mass, merged into `levels` <= last - first groups of equal width, a bin cut by a border counting by its
-/// parts, each group then spread evenly over its bins that hold something. Both are normalized. Infinite where mass from
-/// outside goes to an empty bin. `scratch` has room for 7 * (levels + 1) numbers.
+/// parts, each group then spread evenly over its bins that hold something. Both are normalized. Infinite where
+/// mass from outside goes to an empty bin. `scratch` has room for 7 * (levels + 1) numbers.
 double gs_divergence(const double *table, size_t count, size_t first, size_t last, size_t levels, double *scratch);
 
 /// Expected squared error, in squared steps, of rounding values to the integers 0..most, values beyond going to
