@@ -22,6 +22,7 @@ let package = Package(
     .target(name: "Operators", dependencies: ["ModelGraph"]),
     .target(name: "GraphPasses", dependencies: ["ModelGraph"], swiftSettings: hot),
     .target(name: "CKernels", cSettings: hotC),
+    .target(name: "Statistics", dependencies: ["CKernels"], swiftSettings: hot),
     .target(
       name: "Quantization",
       dependencies: ["CKernels", "GraphPasses", "ModelGraph", "Operators", "Support"],
@@ -86,6 +87,9 @@ let package = Package(
       name: "QuantizationTests",
       dependencies: ["CKernels", "ModelGraph", "Quantization", "Support"],
       swiftSettings: hot),
+    .testTarget(
+      name: "StatisticsTests", dependencies: ["CKernels", "Statistics", "Support"],
+      exclude: ["make_golden.py"], swiftSettings: hot),
     .executableTarget(
       name: "gsconvert-conformance",
       dependencies: [

@@ -1,0 +1,58 @@
+/// How the range of a tensor's values is chosen from its statistics.
+public enum RangeMethod: Hashable, Sendable, CaseIterable {
+  /// From the smallest to the largest value: nothing is clipped.
+  case maxMin
+  /// The threshold under which the integers tell most about the distribution, kept from clipping
+  /// so much that the error grows: see `DivergenceThreshold`.
+  case kullbackLeibler
+  /// Without the lowest and the highest ten-thousandth of each sample, averaged over samples. Where
+  /// that leaves nothing but 0 of a tensor that holds more, MAX_MIN.
+  case outlierRemoval
+  /// The range with the least expected squared error: see `LeastErrorSearch`.
+  case auto
+
+  /// What the method needs to know.
+  public var request: StatisticsRequest {
+    switch self {
+    case .maxMin: []
+    case .kullbackLeibler, .auto: .histogram
+    case .outlierRemoval: .tails
+    }
+  }
+
+  /// The range for a tensor with these statistics.
+  ///
+  /// It always holds 0. A tensor without finite values, or of zeros, has the range 0 to 0; of one
+  /// value x, 0 to x or x to 0, to both sides on a symmetric grid, whatever the method. Where
+  /// the statistics lack what the method needs, the range is MAX_MIN's. The result doesn't depend
+  /// on the order of samples, but for the last bit of the means of outlier removal.
+  ///
+  /// - Complexity: O(1) for MAX_MIN and outlier removal; some 0.7 ms for AUTO, up to 3 ms for KL.
+  public func range(of statistics: TensorStatistics, grid: IntegerGrid) -> ActivationRange {
+    guard let extremes = statistics.range else { return ActivationRange(0, 0, grid: grid) }
+    let whole = ActivationRange(extremes.lowerBound, extremes.upperBound, grid: grid)
+    guard self != .maxMin, whole.lower < whole.upper, extremes.lowerBound < extremes.upperBound
+    else { return whole }
+    if self == .outlierRemoval {
+      guard let tails = statistics.meanTails, tails != 0...0 else { return whole }
+      return ActivationRange(tails.lowerBound, tails.upperBound, grid: grid)
+    }
+    guard let histogram = statistics.histogram, let error = ExpectedError(statistics)
+    else { return whole }
+    if self == .auto {
+      return LeastErrorSearch(error: error, whole: whole, grid: grid).best()
+    }
+    return DivergenceThreshold(histogram: histogram, error: error, whole: whole, grid: grid).range()
+  }
+
+  /// The range for a tensor, checked on samples that it was not chosen by: where `heldBack`
+  /// expects a larger squared error than with MAX_MIN's range, MAX_MIN's is taken.
+  public func range(
+    of statistics: TensorStatistics, heldBack: TensorStatistics, grid: IntegerGrid
+  ) -> ActivationRange {
+    let chosen = range(of: statistics, grid: grid)
+    let whole = RangeMethod.maxMin.range(of: statistics, grid: grid)
+    guard let error = ExpectedError(heldBack) else { return chosen }
+    return error.sum(chosen, grid) <= error.sum(whole, grid) ? chosen : whole
+  }
+}
