@@ -15,6 +15,10 @@ public struct ConverterOptions: Sendable {
   public var weightFile: String?
   /// Path of the configuration file.
   public var configFile: String?
+  /// Extents of inputs by name, where the model leaves them open.
+  public var inputShapes: [String: [Int]]
+  /// Whether raw samples of four-dimensional inputs have channels before height and width.
+  public var hasChannelsFirstSamples: Bool
   /// Whether nothing is written.
   public var dryRun: Bool
   /// Worker threads; 0 is one per core.
@@ -47,6 +51,8 @@ public struct ConverterOptions: Sendable {
     self.saveType = saveType
     weightFile = flags.text("weightFile")
     configFile = flags.text(FlagTable.configFile)
+    inputShapes = flags.text("inputShape").flatMap(ShapeText.shapes) ?? [:]
+    hasChannelsFirstSamples = flags.text("inputDataFormat") == "NCHW"
     dryRun = flags.boolean("dryRun")
     if case .integer(let count) = flags.value("threads") { threads = count } else { threads = 0 }
     quiet = flags.boolean("quiet")

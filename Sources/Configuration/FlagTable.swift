@@ -42,11 +42,12 @@ public enum FlagTable {
 
   private static let tensorFlags: [Setting] = [
     Setting(
-      "inputShape", .shapes(.plain), "Input shapes, such as `x:1,3,224,224;y:1,16`.",
-      refusing: [.allExcept(needs: samples)]),
+      "inputShape", .shapes(.plain),
+      "Shapes of calibration samples where the model leaves them open, such as "
+        + "`x:1,3,224,224;y:1,16`."),
     Setting(
-      "inputDataFormat", words(["NHWC", "NCHW"]), "Layout of four-dimensional inputs.",
-      refusing: [.allExcept(needs: msWriter)]),
+      "inputDataFormat", words(["NHWC", "NCHW"]), default: "NHWC",
+      "Layout of raw calibration samples of four-dimensional inputs."),
     Setting(
       "outputDataFormat", words(["NHWC", "NCHW"]), "Layout of four-dimensional outputs.",
       refusing: [.allExcept(needs: msWriter)]),
@@ -64,7 +65,6 @@ public enum FlagTable {
       refusing: [.allExcept("off", needs: "half-precision storage")]),
   ]
 
-  private static let samples = "calibration or the `.ms` writer"
 
   private static let targetFlags: [Setting] = [
     Setting(

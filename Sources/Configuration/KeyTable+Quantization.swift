@@ -13,7 +13,6 @@ extension KeyTable {
       Setting(
         "quant_type", .words(of: QuantType.self), "Which quantization is done; required.",
         refusing: [
-          .of("FULL_QUANT", needs: samplesNeed, instead: "quant_type=WEIGHT_QUANT"),
           .of(
             "DYNAMIC_QUANT", needs: "the planner of dynamic quantization",
             instead: "quant_type=WEIGHT_QUANT"),
@@ -106,8 +105,9 @@ extension KeyTable {
         "activation_quant_method",
         .words(of: ActivationQuantMethod.self, aliases: ["REMOVAL_OUTLIER": ["RemovalOutlier"]]),
         default: "MAX_MIN", for: .full,
-        "How the range of an activation is chosen: all values, the smallest KL divergence, or "
-          + "without the most extreme ones."),
+        "How the range of an activation is chosen: all values (MAX_MIN), the smallest KL "
+          + "divergence, without the most extreme values (REMOVAL_OUTLIER), or the least expected "
+          + "error (AUTO)."),
       Setting(
         "bias_correction", .boolean, default: "true", for: .full,
         "Whether the mean error of each output channel goes into the bias."),
@@ -116,7 +116,8 @@ extension KeyTable {
         "One weight scale per output channel; false is one per tensor."),
       Setting(
         "target_device", .words(of: TargetDevice.self), default: "CPU", for: .full,
-        "The hardware the result is made for."),
+        "The hardware the result is made for; CPU is ONNX Runtime's processor kernels.",
+        refusing: [.allExcept("CPU", needs: "the placement of operators for that device")]),
       Setting(
         "smooth_alpha", .real(.init(lower: 0, upper: 1, includesEnds: true)), default: "0.5",
         for: .full, "How much of the outliers moves from activations to weights; ASCEND only."),

@@ -48,6 +48,8 @@ public enum ActivationQuantMethod: String, CaseIterable, Sendable {
   case kl = "KL"
   /// Without a share of the most extreme values.
   case removalOutlier = "REMOVAL_OUTLIER"
+  /// The least expected squared error, each tensor for itself.
+  case auto = "AUTO"
 }
 
 /// The hardware a full quantization is made for.

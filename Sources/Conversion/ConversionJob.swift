@@ -10,6 +10,8 @@ public struct ConversionJob: Sendable {
   public var outputPath: String
   /// What to do with the weights.
   public var weights: WeightQuantizationSettings
+  /// What to do with weights and activations; nil for weights alone.
+  public var full: FullJob?
   /// Where the patterns of `skip_quant_node` stand in the configuration, in their order.
   public var skipLocations: [Diagnostic.Location]
   /// Folder for reports; nil for none.
@@ -54,5 +56,6 @@ public struct ConversionJob: Sendable {
       skipLocations: configuration.skipQuantNode.map(\.location),
       reportFolder: configuration.debugInfoSavePath, threads: options.threads,
       isDryRun: options.dryRun)
+    if configuration.quantType == .fullQuant { full = FullJob(options, configuration) }
   }
 }

@@ -1,5 +1,6 @@
 import ModelGraph
 import Quantization
+import SampleData
 
 /// A model's facts for its first line.
 public struct ModelFacts: Sendable {
@@ -53,8 +54,28 @@ public struct ConversionOutcome: Sendable {
   public var predictedPeakByteCount: Int
   /// Files written, the model first.
   public var files: [String]
+  /// What full quantization did beside; nil for weights alone.
+  public var full: FullFacts?
   /// Seconds from start to end.
   public var seconds: Double
+}
+
+/// What full quantization did beside the weights.
+public struct FullFacts: Sendable {
+  /// Samples used for calibration.
+  public var sampleCount: Int
+  /// What the model sees of the first sample, input by input.
+  public var firstSample: [FirstSample]
+  /// Operators that run in integers.
+  public var integerOperatorCount: Int
+  /// Operators with weights that stay float, and why.
+  public var floatOperators: [(node: String, operatorType: String, reason: String)]
+  /// Activations that are quantized.
+  public var activationCount: Int
+  /// Seconds that calibration took.
+  public var calibrationSeconds: Double
+  /// Float against quantized; nil in a dry run.
+  public var quality: QualityReport?
 }
 
 /// Told of a conversion's steps as they happen.

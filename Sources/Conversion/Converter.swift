@@ -29,6 +29,13 @@ public struct Converter {
     let facts = ModelSurvey.facts(of: model, path: job.modelPath)
     let planner = WeightPlanner(job.weights, pool: pool)
     try checkPatterns(planner, model)
+    if let full = job.full {
+      var (outcome, warnings) = try FullConversion(
+        job: job, full: full, pool: pool, observer: observer
+      ).run(model, facts: facts)
+      outcome.seconds = ProcessUsage.seconds - start
+      return (outcome, warnings)
+    }
     let plan = planner.plan(model)
     var warnings = nonFiniteWarnings(plan)
     guard !plan.quantized.isEmpty else { throw nothingQuantized(plan, warnings) }

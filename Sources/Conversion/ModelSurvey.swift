@@ -1,5 +1,6 @@
 import Glibc
 import ModelGraph
+import SampleData
 import Support
 
 /// Counts what a model is made of.
@@ -21,6 +22,20 @@ public enum ModelSurvey {
   /// The inputs that a caller has to feed.
   public static func feeds(of graph: Graph) -> [Value] {
     graph.inputs.filter { $0.initializer == nil }
+  }
+
+  /// The inputs as calibration samples fill them.
+  ///
+  /// - Throws: an input of a type that samples cannot have.
+  static func sampleInputs(of graph: Graph) throws(Failure) -> [ModelInput] {
+    try feeds(of: graph).map { value throws(Failure) in
+      guard let input = ModelInput(name: value.name, type: value.type) else {
+        throw Failure(
+          .calibrationDataInvalid, "the model's input '\(value.name)' takes no samples",
+          notes: ["it is \(value.type?.description ?? "of unknown type")"])
+      }
+      return input
+    }
   }
 
   /// Name, type and shape of a value.

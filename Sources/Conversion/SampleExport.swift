@@ -59,7 +59,7 @@ public struct SampleExport: Sendable {
     let configuration = job.configuration
     let samples = try CalibrationSet(
       .init(
-        data: configuration.data, inputs: try inputs(ModelSurvey.feeds(of: model.graph)),
+        data: configuration.data, inputs: try ModelSurvey.sampleInputs(of: model.graph),
         inputShapes: job.inputShapes, inputDataFormat: job.inputDataFormat,
         locate: { part in
           configuration.location(
@@ -67,17 +67,6 @@ public struct SampleExport: Sendable {
         }))
     let first = try samples.firstSample()
     return Outcome(sampleCount: samples.count, first: first, files: try write(samples))
-  }
-
-  private func inputs(_ values: [Value]) throws(Failure) -> [ModelInput] {
-    try values.map { value throws(Failure) in
-      guard let input = ModelInput(name: value.name, type: value.type) else {
-        throw Failure(
-          .calibrationDataInvalid, "the model's input '\(value.name)' takes no samples",
-          notes: ["it is \(value.type?.description ?? "of unknown type")"])
-      }
-      return input
-    }
   }
 
   private func write(_ samples: CalibrationSet) throws(Failure) -> [String] {

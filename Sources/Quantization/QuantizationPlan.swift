@@ -17,6 +17,8 @@ public enum FloatReason: Hashable, Sendable {
   case empty
   case alreadyQuantized
   case insideFunction
+  /// The operator that uses it doesn't run in integers.
+  case operatorStaysFloat(FloatOperatorReason)
 
   /// The reason in words.
   public var text: String {
@@ -37,6 +39,7 @@ public enum FloatReason: Hashable, Sendable {
     case .empty: "no elements"
     case .alreadyQuantized: "already quantized"
     case .insideFunction: "inside a model's function"
+    case .operatorStaysFloat(let reason): reason.text
     }
   }
 }

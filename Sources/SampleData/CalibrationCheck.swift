@@ -34,10 +34,12 @@ struct CalibrationCheck {
     checkCounts(sources)
     guard problems.isEmpty else { return [] }
     for index in sources.indices {
-      if let count = request.data.calibrateSize {
-        sources[index].files = Array(sources[index].files.prefix(count))
-      }
+      let count = request.data.calibrateSize ?? sources[index].files.count
+      let files = sources[index].files
+      sources[index].files = Array(files.prefix(count))
       checkFiles(sources[index])
+      let last = min(files.count, count + CalibrationSet.heldBackLimit)
+      sources[index].files += files[min(count, last)..<last]
     }
     return sources
   }
@@ -121,7 +123,7 @@ struct CalibrationCheck {
   private mutating func files(
     in directory: ConfigurationValue.Directory, for input: ModelInput
   ) -> [String]? {
-    let files: [String]
+    var files: [String]
     do throws(SystemError) { files = try FolderListing.files(in: directory.path) } catch {
       report(
         .calibrationFilesMissing,
@@ -129,6 +131,8 @@ struct CalibrationCheck {
         at: directory.range)
       return nil
     }
+    let arrays = Set(files.filter { $0.hasSuffix(".npy") }.map { $0.dropLast(4) })
+    files.removeAll { $0.hasSuffix(".bin") && arrays.contains($0.dropLast(4)) }
     if files.isEmpty {
       report(
         .calibrationFilesMissing,

@@ -63,8 +63,13 @@ public struct CalibrationSet: Sendable {
     }
   }
 
-  /// How many samples there are, at least 1.
+  /// How many samples there are to calibrate with, at least 1.
   public let count: Int
+  /// How many more samples follow those that `calibrate_size` takes, to compare models on. Their
+  /// files are not checked when the set is opened.
+  public let heldBackCount: Int
+  /// The most samples that are held back.
+  static let heldBackLimit = 16
   let sources: [Source]
 
   /// Finds the files and looks at every header.
@@ -75,16 +80,18 @@ public struct CalibrationSet: Sendable {
     var check = CalibrationCheck(request)
     sources = check.sources()
     if !check.problems.isEmpty { throw Failure(check.problems) }
-    count = sources.first?.files.count ?? 0
+    let fileCount = sources.first?.files.count ?? 0
+    count = min(fileCount, request.data.calibrateSize ?? fileCount)
+    heldBackCount = fileCount - count
   }
 
   /// One sample in the model's own types and layouts, by input name.
   ///
-  /// - Precondition: the index is less than `count`.
+  /// - Precondition: the index is less than `count + heldBackCount`.
   /// - Throws: damage that its header didn't show, numbers that aren't finite, and a file that
   ///   changed since it was checked.
   public func sample(_ index: Int) throws(Failure) -> [String: TensorData] {
-    precondition((0..<count).contains(index))
+    precondition((0..<count + heldBackCount).contains(index))
     var tensors: [String: TensorData] = [:]
     for source in sources {
       tensors[source.reader.input.name] = try source.read(index) {
@@ -96,7 +103,7 @@ public struct CalibrationSet: Sendable {
 
   /// The file of each input that a sample is read from.
   ///
-  /// - Precondition: the index is less than `count`.
+  /// - Precondition: the index is less than `count + heldBackCount`.
   public func files(of index: Int) -> [(input: String, path: String)] {
     sources.map { ($0.reader.input.name, $0.path(index)) }
   }

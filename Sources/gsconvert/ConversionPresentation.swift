@@ -18,7 +18,7 @@ struct ConversionPresentation {
   /// The summary, its last line always the same.
   var lines: [String] {
     guard !options.quiet else { return [ConversionPresentation.lastLine] }
-    var lines = [modelLine, configurationLine]
+    var lines = [modelLine, configurationLine] + sampleLines
     if options.dryRun { lines += effective + [""] + plan }
     lines += [""] + classTable.lines + [""]
     if options.verbose, !options.dryRun { lines += tensorTable.lines + [""] }
@@ -35,6 +35,7 @@ struct ConversionPresentation {
   }
 
   private var configurationLine: String {
+    if outcome.full != nil { return fullConfigurationLine }
     let weight = configuration.weight
     return [
       "config     WEIGHT_QUANT \(configuration.bitNum) bit",
@@ -92,6 +93,9 @@ struct ConversionPresentation {
         "\(type) weights", quantized.filter { $0.operatorType == type },
         bits: String(configuration.bitNum))
     }
+    if let full = outcome.full {
+      table.append(["activations", String(full.activationCount), "8", "-", "-"])
+    }
     append("stay float", kept, bits: "-")
     return table
   }
@@ -110,7 +114,7 @@ struct ConversionPresentation {
     return table
   }
 
-  private func decibels(_ value: Double) -> String {
+  func decibels(_ value: Double) -> String {
     value.isFinite ? NumberText.fixed(value, 1) + " dB" : "exact"
   }
 
@@ -129,7 +133,7 @@ struct ConversionPresentation {
   }
 
   private var closing: [String] {
-    var lines: [String] = []
+    var lines = qualityLines
     let reasons = Dictionary(grouping: kept) { $0.floatReason.map(Self.kind) ?? "" }
     for (reason, constants) in reasons.sorted(by: { $0.key < $1.key }) {
       lines.append(
@@ -186,7 +190,8 @@ struct ConversionPresentation {
 
   /// The same facts under stable names.
   var json: JSONValue {
-    .object([
+    .object(
+      [
       ("result", .string("SUCCESS")), ("exitCode", .integer(0)),
       ("dryRun", .bool(options.dryRun)), ("model", .string(outcome.model.path)),
       ("modelBytes", .integer(outcome.model.byteCount)),
@@ -197,9 +202,9 @@ struct ConversionPresentation {
       ("predictedPeakBytes", .integer(outcome.predictedPeakByteCount)),
       ("peakBytes", .integer(ProcessUsage.peakResidentByteCount)),
       ("seconds", .number(outcome.seconds)), ("warnings", .integer(warningCount)),
-      ("quantType", .string("WEIGHT_QUANT")), ("bitNum", .integer(configuration.bitNum)),
+      ("quantType", .string(configuration.quantType.rawValue)), ("bitNum", .integer(configuration.bitNum)),
       ("tensors", .array(outcome.constants.map(json))),
-    ])
+    ] + fullMembers)
   }
 
   private func json(_ constant: ConstantFacts) -> JSONValue {

@@ -15,7 +15,7 @@ public enum Layout: Hashable, Sendable {
   }
 
   /// The extents in memory order.
-  func physicalShape(_ shape: [Int]) -> [Int] {
+  public func physicalShape(_ shape: [Int]) -> [Int] {
     switch self {
     case .rowMajor: return shape
     case .channelsLast:
@@ -26,7 +26,7 @@ public enum Layout: Hashable, Sendable {
   }
 
   /// Where a logical axis stands in memory order.
-  func physicalAxis(_ axis: Int, rank: Int) -> Int {
+  public func physicalAxis(_ axis: Int, rank: Int) -> Int {
     guard self == .channelsLast else { return axis }
     return axis == 0 ? 0 : axis == 1 ? rank - 1 : axis - 1
   }

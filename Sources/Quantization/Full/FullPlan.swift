@@ -28,7 +28,7 @@ public struct FullQuantizationSettings: Sendable {
 }
 
 /// Why an operator with weights stays float under full quantization.
-public enum FloatOperatorReason: Hashable, Sendable {
+public indirect enum FloatOperatorReason: Hashable, Sendable {
   case skipped(pattern: String)
   case noIntegerKernel
   case noConstantWeights

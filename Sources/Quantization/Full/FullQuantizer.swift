@@ -5,6 +5,11 @@ import Support
 public struct QuantizedOperation {
   /// The operator.
   public let node: Node
+  /// The name its weights had as floats, and their extents.
+  public let weightName: String
+  public let dimensions: [Int]
+  /// Number of weights.
+  public var elementCount: Int { dimensions.reduce(1, *) }
   /// How its weights are quantized.
   public let recipe: WeightRecipe
   /// The weights' scales and what rounding cost them.
@@ -49,7 +54,8 @@ public struct FullQuantizer {
     for (job, encoded) in zip(jobs, encoded) {
       results.append(
         QuantizedOperation(
-          node: job.operation.node, recipe: job.recipe, parameters: encoded.parameters))
+          node: job.operation.node, weightName: job.operation.weights.name,
+          dimensions: job.source.dimensions, recipe: job.recipe, parameters: encoded.parameters))
       install(encoded, job, in: graph, &number, &names)
     }
     remove(plan.operations.flatMap(\.absorbed), from: graph)

@@ -1,0 +1,167 @@
+import Calibration
+import GraphPasses
+import ModelFormats
+import ModelGraph
+import Quantization
+import Reports
+import SampleData
+import Statistics
+import Support
+
+/// Quantizes weights and activations: fold, plan, calibrate, quantize, write, compare.
+struct FullConversion {
+  let job: ConversionJob
+  let full: FullJob
+  let pool: WorkerPool
+  let observer: (any ConversionObserver)?
+
+  /// What a conversion of a loaded model did.
+  func run(_ model: Model, facts: ModelFacts) throws(Failure) -> (
+    outcome: ConversionOutcome, warnings: [Diagnostic]
+  ) {
+    let start = ProcessUsage.seconds
+    let samples = try openSamples(model)
+    let firstSample = try samples.firstSample()
+    AffineFolding.apply(to: model.graph)
+    let plan = FullPlanner(full.settings).plan(model.graph)
+    guard !plan.operations.isEmpty else { throw nothingQuantized(plan) }
+    var outcome = ConversionOutcome(
+      model: facts, constants: [],
+      operatorSets: (model.standardOperatorVersion, model.standardOperatorVersion),
+      outputByteCount: 0, predictedPeakByteCount: 0, files: [], seconds: 0)
+    outcome.full = FullFacts(
+      sampleCount: samples.count, firstSample: firstSample,
+      integerOperatorCount: plan.operations.count,
+      floatOperators: plan.floats.map {
+        ($0.node.displayName, $0.node.operatorType, $0.reason.text)
+      },
+      activationCount: plan.groups.count, calibrationSeconds: 0, quality: nil)
+    let floats = plan.floats.compactMap { floatFacts($0.node, $0.reason) }
+    if job.isDryRun {
+      outcome.constants = plan.operations.map { planned($0) } + floats
+      outcome.seconds = ProcessUsage.seconds - start
+      return (outcome, [])
+    }
+    let calibrated = try calibrate(model, plan, samples)
+    outcome.full?.calibrationSeconds = calibrated.seconds
+    let operations = FullQuantizer(plan, full.settings, facts: calibrated.facts, pool: pool)
+      .apply(to: model.graph)
+    outcome.constants = operations.map { quantizedFacts($0) } + floats
+    UnusedRemoval.removeConstants(from: model.graph)
+    try OpsetUpgrade.raise(model, to: max(13, outcome.operatorSets.before))
+    QuantizeLinearInsertion.apply(to: model)
+    outcome.operatorSets.after = model.standardOperatorVersion
+    let writer = try ONNXWriter(model)
+    outcome.outputByteCount = writer.byteCount
+    outcome.files = try writer.write(to: job.outputPath, pool: pool) { _, _ in }
+    outcome.full?.quality = try assess(samples)
+    outcome.seconds = ProcessUsage.seconds - start
+    return (outcome, [])
+  }
+
+  private func openSamples(_ model: Model) throws(Failure) -> CalibrationSet {
+    try CalibrationSet(
+      .init(
+        data: full.data, inputs: try ModelSurvey.sampleInputs(of: model.graph),
+        inputShapes: full.inputShapes, inputDataFormat: full.inputDataFormat,
+        locate: full.locate))
+  }
+
+  private func calibrate(
+    _ model: Model, _ plan: FullPlan, _ samples: CalibrationSet
+  ) throws(Failure) -> (facts: [String: ActivationFacts], seconds: Double) {
+    let start = ProcessUsage.seconds
+    let calibrator = try Calibrator(
+      model: model,
+      targets: plan.groups.flatMap(\.values).map { value in
+        .init(name: value.name, trailingAxes: plan.trailingAxes(of: value))
+      }, request: full.method.request)
+    observer?.began("calibrate", total: samples.count)
+    defer { observer?.ended() }
+    let gathered = try calibrator.run(
+      samples.count, workers: pool,
+      sample: { (index) throws(Failure) in try samples.sample(index) },
+      finished: { [observer] in observer?.advanced(by: 1) })
+    let profile = full.settings.profile
+    let grid = IntegerGrid(
+      levels: profile.activationIntegers.count, isSymmetric: profile.hasSymmetricActivations)
+    let names = gathered.keys.sorted()
+    let method = full.method
+    let facts = pool.map(names.count) { index in
+      (names[index], gathered[names[index]].flatMap { ActivationFacts($0, method: method, grid: grid) })
+    }
+    return (
+      Dictionary(uniqueKeysWithValues: facts.compactMap { name, facts in facts.map { (name, $0) } }),
+      ProcessUsage.seconds - start
+    )
+  }
+
+  /// Compares on samples behind those of the calibration where there are some, else on theirs.
+  private func assess(_ samples: CalibrationSet) throws(Failure) -> QualityReport {
+    let assessor = try Assessor(
+      float: ModelLoader.load(path: job.modelPath), quantized: ModelLoader.load(path: job.outputPath))
+    let held = samples.count..<samples.count + min(samples.heldBackCount, Assessor.sampleLimit)
+    if !held.isEmpty {
+      do { return try compare(assessor, samples, held, isHeldBack: true) } catch {}
+    }
+    let used = 0..<min(samples.count, Assessor.sampleLimit)
+    return try compare(assessor, samples, used, isHeldBack: false)
+  }
+
+  private func compare(
+    _ assessor: Assessor, _ samples: CalibrationSet, _ used: Range<Int>, isHeldBack: Bool
+  ) throws(Failure) -> QualityReport {
+    observer?.began("compare", total: used.count)
+    defer { observer?.ended() }
+    return try assessor.compare(
+      Array(used), workers: pool, isHeldBack: isHeldBack,
+      sample: { (index) throws(Failure) in try samples.sample(index) },
+      finished: { [observer] in observer?.advanced(by: 1) })
+  }
+
+  // MARK: Facts
+
+  private func planned(_ operation: IntegerOperation) -> ConstantFacts {
+    facts(operation.node, operation.weights, reason: nil)
+  }
+
+  private func quantizedFacts(_ operation: QuantizedOperation) -> ConstantFacts {
+    var facts = ConstantFacts(
+      tensor: operation.weightName, node: operation.node.displayName,
+      operatorType: operation.node.operatorType, userCount: 1,
+      dimensions: operation.dimensions, floatByteCount: operation.elementCount * 4,
+      storedByteCount: operation.elementCount + operation.parameters.scales.count * 5)
+    facts.recipe = operation.recipe
+    facts.signalToNoise = operation.parameters.signalToNoise
+    return facts
+  }
+
+  private func floatFacts(_ node: Node, _ reason: FloatOperatorReason) -> ConstantFacts? {
+    guard node.inputs.count > 1, let weights = node.inputs[1], weights.constant != nil else {
+      return nil
+    }
+    return facts(node, weights, reason: .operatorStaysFloat(reason))
+  }
+
+  private func facts(_ node: Node, _ weights: Value, reason: FloatReason?) -> ConstantFacts {
+    let source = weights.constant
+    var facts = ConstantFacts(
+      tensor: weights.name, node: node.displayName, operatorType: node.operatorType, userCount: 1,
+      dimensions: source?.dimensions ?? [], floatByteCount: source?.byteCount ?? 0,
+      storedByteCount: reason == nil ? source?.elementCount ?? 0 : source?.byteCount ?? 0)
+    facts.floatReason = reason
+    return facts
+  }
+
+  private func nothingQuantized(_ plan: FullPlan) -> Failure {
+    var notes = plan.floats.prefix(5).map { float in
+      "'\(float.node.displayName)' (\(float.node.operatorType)): \(float.reason.text)"
+    }
+    if plan.floats.isEmpty { notes = ["no supported operator has constant weights"] }
+    if plan.floats.count > 5 { notes.append("and \(plan.floats.count - 5) more") }
+    return Failure([
+      Diagnostic(
+        .nothingQuantized, "no operator of '\(job.modelPath)' would run in integers", notes: notes)
+    ])
+  }
+}
