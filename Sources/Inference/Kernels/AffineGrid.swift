@@ -3,7 +3,7 @@ import ModelGraph
 extension Families {
   /// Makes the places that GridSample reads from affine maps of the result's positions.
   static let affineGrid = OperatorDefinition(
-    "AffineGrid", versions: "20", types: "float32, float64, half precision",
+    "AffineGrid", types: "float",
     tensors: { settings in
       let alignsCorners = try settings.flag("align_corners")
       return wideningHalves { call in

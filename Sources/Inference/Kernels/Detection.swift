@@ -6,7 +6,7 @@ extension Families {
   static let detection = [nonMaxSuppression]
 
   private static let nonMaxSuppression = OperatorDefinition(
-    "NonMaxSuppression", types: "float32, half precision",
+    "NonMaxSuppression", types: "float32, float16, bfloat16",
     tensors: { settings in
       let isCentered = try settings.flag("center_point_box")
       return { call in

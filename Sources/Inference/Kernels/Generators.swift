@@ -26,7 +26,7 @@ extension Families {
     })
 
   private static let range = OperatorDefinition(
-    "Range", types: "float, integer",
+    "Range", types: "float, integers",
     tensors: { _ in
       wideningHalves { call in
         let start = try call.tensor(0)
@@ -71,7 +71,7 @@ extension Families {
   }
 
   private static let eyeLike = OperatorDefinition(
-    "EyeLike", types: "float, integer, bool",
+    "EyeLike", types: "float, integers, bool",
     tensors: { settings in
       let diagonal = try settings.int("k", default: 0)
       let type = try settings.int("dtype").map { try ElementType(numberTypeAttribute: $0) }

@@ -6,7 +6,7 @@ extension Families {
   static let gridSample = OperatorDefinition(
     "GridSample",
     versions: "bilinear and bicubic in 16, linear and cubic and more axes since 20",
-    types: "float32, float64, half precision", layouts: .any,
+    types: "float", layouts: .any,
     tensors: { settings in
       let sampling = try GridSampling(settings)
       return wideningHalves { call in

@@ -141,7 +141,7 @@ extension Families {
     })
 
   private static let nonZero = OperatorDefinition(
-    "NonZero", types: "float, integer, bool",
+    "NonZero", types: "float, integers, bool",
     tensors: { _ in
       { call in
         let tensor = try call.tensor(0)

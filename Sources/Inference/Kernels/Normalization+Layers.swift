@@ -3,7 +3,7 @@ import ModelGraph
 
 extension Families {
   static let layerNormalization = OperatorDefinition(
-    "LayerNormalization", versions: "since 17; Mean and InvStdDev in the type of stash_type",
+    "LayerNormalization", versions: "Mean and InvStdDev in the type of stash_type",
     tensors: { settings in
       let kernel = try LayerNormalization(settings, isCentering: true)
       return { call in
@@ -14,7 +14,7 @@ extension Families {
     })
 
   static let rmsNormalization = OperatorDefinition(
-    "RMSNormalization", versions: "since 23",
+    "RMSNormalization",
     tensors: { settings in
       let kernel = try LayerNormalization(settings, isCentering: false)
       return { call in
@@ -26,7 +26,7 @@ extension Families {
     })
 
   static let simplifiedLayerNormalization = OperatorDefinition(
-    "SimplifiedLayerNormalization", versions: "onnxruntime's",
+    "SimplifiedLayerNormalization",
     tensors: { settings in
       let kernel = try LayerNormalization(settings, isCentering: false)
       return { call in
@@ -47,7 +47,7 @@ extension Families {
   /// and bias is normalized over the last axis, and is the fourth output.
   private static func skipNormalization(_ name: String, isCentering: Bool) -> OperatorDefinition {
     OperatorDefinition(
-      name, domain: "com.microsoft", versions: "onnxruntime's",
+      name, domain: "com.microsoft",
       tensors: { settings in
         let kernel = try LayerNormalization(settings, isCentering: isCentering, epsilon: 1e-12)
         let biasIndex = isCentering ? 4 : 3

@@ -12,19 +12,19 @@ extension Families {
   ]
 
   private static let randomNormal = OperatorDefinition(
-    "RandomNormal", types: "float32, float64, half precision", isPure: false,
+    "RandomNormal", types: "float", isPure: false,
     tensors: { try filling($0, shape: try $0.ints("shape"), with: normal(of: $0)) })
 
   private static let randomNormalLike = OperatorDefinition(
-    "RandomNormalLike", types: "float32, float64, half precision", isPure: false,
+    "RandomNormalLike", types: "float", isPure: false,
     tensors: { try filling($0, shape: nil, with: normal(of: $0)) })
 
   private static let randomUniform = OperatorDefinition(
-    "RandomUniform", types: "float32, float64, half precision", isPure: false,
+    "RandomUniform", types: "float", isPure: false,
     tensors: { try filling($0, shape: try $0.ints("shape"), with: uniform(of: $0)) })
 
   private static let randomUniformLike = OperatorDefinition(
-    "RandomUniformLike", types: "float32, float64, half precision", isPure: false,
+    "RandomUniformLike", types: "float", isPure: false,
     tensors: { try filling($0, shape: nil, with: uniform(of: $0)) })
 
   private static let bernoulli = OperatorDefinition(
@@ -43,7 +43,7 @@ extension Families {
     })
 
   private static let multinomial = OperatorDefinition(
-    "Multinomial", types: "float32, float64, half precision; gives integers", isPure: false,
+    "Multinomial", types: "float; gives integers", isPure: false,
     tensors: { settings in
       let seed = try seed(of: settings)
       let type = try ElementType(numberTypeAttribute: settings.int("dtype", default: 6))

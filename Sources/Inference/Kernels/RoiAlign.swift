@@ -5,7 +5,7 @@ extension Families {
   /// Pools regions of feature maps into bins, reading between elements (He et al. 2017).
   static let roiAlign = OperatorDefinition(
     "RoiAlign", versions: "half-pixel coordinates since 16",
-    types: "float32, half precision", layouts: .any,
+    types: "float32, float16, bfloat16", layouts: .any,
     tensors: { settings in
       let pooling = try RegionPooling(settings)
       return wideningHalves { call in

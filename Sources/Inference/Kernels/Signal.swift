@@ -8,7 +8,7 @@ extension Families {
 
   private static let dft = OperatorDefinition(
     "DFT", versions: "axis as attribute in 17, as input since 20",
-    types: "float32, float64, half precision",
+    types: "float",
     tensors: { settings in
       let isInverse = try settings.flag("inverse")
       let isOneSided = try settings.flag("onesided")
@@ -27,7 +27,7 @@ extension Families {
     })
 
   private static let rfft = OperatorDefinition(
-    "Rfft", domain: "com.microsoft", types: "float32, float64, half precision",
+    "Rfft", domain: "com.microsoft", types: "float",
     tensors: { settings in
       try checkContribution(settings)
       return wideningHalves { call in
@@ -41,7 +41,7 @@ extension Families {
     })
 
   private static let irfft = OperatorDefinition(
-    "Irfft", domain: "com.microsoft", types: "float32, float64, half precision",
+    "Irfft", domain: "com.microsoft", types: "float",
     tensors: { settings in
       try checkContribution(settings)
       return wideningHalves { call in
@@ -61,7 +61,7 @@ extension Families {
   }
 
   private static let stft = OperatorDefinition(
-    "STFT", types: "float32, float64, half precision",
+    "STFT", types: "float",
     tensors: { settings in
       let isOneSided = try settings.flag("onesided", default: true)
       return wideningHalves { call in

@@ -3,7 +3,7 @@ import ModelGraph
 
 extension Families {
   static let unique = OperatorDefinition(
-    "Unique", types: "float, integer, bool, string",
+    "Unique", types: "float, integers, bool, string",
     tensors: { settings in
       let axis = try settings.int("axis")
       let isSorted = try settings.flag("sorted", default: true)

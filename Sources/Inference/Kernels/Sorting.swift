@@ -7,7 +7,7 @@ extension Families {
 
   private static let topK = OperatorDefinition(
     "TopK", versions: "k as an attribute before 10; largest and sorted since 11",
-    types: "float, integer",
+    types: "float, integers",
     tensors: { settings in
       let axis = try settings.int("axis", default: -1)
       let known = try settings.int("k")
@@ -39,7 +39,7 @@ extension Families {
 
   private static func argOperator(_ name: String, least: Bool) -> OperatorDefinition {
     OperatorDefinition(
-      name, versions: "select_last_index since 12", types: "float, integer", layouts: .any,
+      name, versions: "select_last_index since 12", types: "float, integers", layouts: .any,
       tensors: { settings in
         let axis = try settings.int("axis", default: 0)
         let keepsAxis = try settings.flag("keepdims", default: true)
@@ -103,7 +103,7 @@ extension Families {
   }
 
   private static let cumSum = OperatorDefinition(
-    "CumSum", types: "float, integer",
+    "CumSum", types: "float, integers",
     tensors: { settings in
       let isExclusive = try settings.flag("exclusive")
       let isReverse = try settings.flag("reverse")

@@ -6,7 +6,7 @@ extension Families {
   static let texts = [stringNormalizer, tfIdfVectorizer, stringConcat, stringSplit, regexFullMatch]
 
   private static let stringNormalizer = OperatorDefinition(
-    "StringNormalizer", versions: "", types: "string",
+    "StringNormalizer", types: "string",
     tensors: { settings in
       let change = try CaseChange(named: settings.string("case_change_action") ?? "NONE")
       let isCaseSensitive = try settings.flag("is_case_sensitive")

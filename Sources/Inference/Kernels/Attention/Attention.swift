@@ -13,7 +13,7 @@ extension Families {
 struct AttentionKernel: Sendable {
   /// The operator.
   static let definition = OperatorDefinition(
-    "Attention", versions: "23; since 24 lengths of keys", types: "float32 float16 bfloat16",
+    "Attention", versions: "lengths of keys since 24", types: "float32, float16, bfloat16",
     tensors: { settings in
       let kernel = try AttentionKernel(settings)
       return wideningHalves { try kernel.run($0) }

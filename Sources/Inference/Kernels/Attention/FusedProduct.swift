@@ -4,7 +4,7 @@ import ModelGraph
 struct FusedProduct: Sendable {
   /// The operator.
   static let definition = OperatorDefinition(
-    "FusedMatMul", domain: "com.microsoft", types: "float32 float16 float64",
+    "FusedMatMul", domain: "com.microsoft", types: "float32, float16, float64",
     tensors: { settings in
       let product = try FusedProduct(settings)
       return wideningHalves { [try product.run($0)] }

@@ -5,7 +5,7 @@ import ModelGraph
 struct GroupedAttention: Sendable {
   /// The operator.
   static let definition = OperatorDefinition(
-    "GroupQueryAttention", domain: "com.microsoft", types: "float32 float16",
+    "GroupQueryAttention", domain: "com.microsoft", types: "float32, float16",
     tensors: { settings in
       let attention = try GroupedAttention(settings)
       return wideningHalves { try attention.run($0) }

@@ -6,7 +6,7 @@ import ModelGraph
 struct HeadsAttention: Sendable {
   /// Queries, keys and values come separately, or packed in one tensor with five axes.
   static let separate = OperatorDefinition(
-    "MultiHeadAttention", domain: "com.microsoft", types: "float32 float16",
+    "MultiHeadAttention", domain: "com.microsoft", types: "float32, float16",
     tensors: { settings in
       let attention = try HeadsAttention(settings)
       return wideningHalves { try attention.runSeparate($0) }
@@ -14,7 +14,7 @@ struct HeadsAttention: Sendable {
 
   /// Queries, keys and values are products of one input.
   static let packed = OperatorDefinition(
-    "Attention", domain: "com.microsoft", types: "float32 float16",
+    "Attention", domain: "com.microsoft", types: "float32, float16",
     tensors: { settings in
       let attention = try HeadsAttention(settings)
       return wideningHalves { try attention.runPacked($0) }

@@ -67,7 +67,7 @@ struct RotaryKernel: Sendable {
   static func definition(domain: String) -> OperatorDefinition {
     OperatorDefinition(
       "RotaryEmbedding", domain: domain, versions: domain.isEmpty ? "23" : "1",
-      types: "float32 float16 bfloat16",
+      types: "float32, float16, bfloat16",
       tensors: { settings in
         let kernel = try RotaryKernel(settings, isContributed: !domain.isEmpty)
         return wideningHalves { [try kernel.run($0)] }

@@ -24,7 +24,7 @@ extension OperatorDefinition {
 
 extension Elementwise {
   /// What most functions compute with, for the manual.
-  static let floatTypes = "float32, float64, float16, bfloat16"
+  static let floatTypes = "float"
   /// What arithmetic computes with, for the manual.
   static let numberTypes = "all numbers"
 

@@ -7,7 +7,7 @@ struct BlockQuantizedProduct: Sendable {
   /// The operator.
   static let definition = OperatorDefinition(
     "MatMulNBits", domain: "com.microsoft", versions: "4 and 8 bits",
-    types: "float32 float16 by uint8",
+    types: "float32, float16 by uint8",
     tensors: { settings in
       let product = try BlockQuantizedProduct(settings)
       return wideningHalves { [try product.run($0)] }

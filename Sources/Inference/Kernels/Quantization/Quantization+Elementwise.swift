@@ -56,7 +56,7 @@ extension Families {
     _ name: String, _ prepare: @escaping @Sendable (Side, Side, Float) -> Pair
   ) -> OperatorDefinition {
     OperatorDefinition(
-      name, domain: "com.microsoft", types: "int8 uint8",
+      name, domain: "com.microsoft", types: "int8, uint8",
       tensors: { _ in
         { call in
           let (left, right) = (try call.tensor(0), try call.tensor(3))
@@ -92,7 +92,7 @@ extension Families {
     _ prepare: @escaping @Sendable (NodeSettings) throws -> @Sendable (Float) -> Float
   ) -> OperatorDefinition {
     OperatorDefinition(
-      name, domain: "com.microsoft", types: "int8 uint8", layouts: .any,
+      name, domain: "com.microsoft", types: "int8, uint8", layouts: .any,
       tensors: { settings in
         let function = try prepare(settings)
         return { call in
@@ -109,7 +109,7 @@ extension Families {
   }
 
   private static let quantizedConcat = OperatorDefinition(
-    "QLinearConcat", domain: "com.microsoft", types: "int8 uint8",
+    "QLinearConcat", domain: "com.microsoft", types: "int8, uint8",
     tensors: { settings in
       guard let axis = try settings.int("axis"), settings.node.inputs.count >= 5,
         settings.node.inputs.count % 3 == 2
@@ -149,7 +149,7 @@ extension Families {
     })
 
   private static let quantizedMean = OperatorDefinition(
-    "QLinearGlobalAveragePool", domain: "com.microsoft", types: "int8 uint8",
+    "QLinearGlobalAveragePool", domain: "com.microsoft", types: "int8, uint8",
     tensors: { settings in
       let isLast = try settings.flag("channels_last")
       return { call in
@@ -183,7 +183,7 @@ extension Families {
 
   private static let quantizedSoftmax = OperatorDefinition(
     "QLinearSoftmax", domain: "com.microsoft",
-    versions: "the attribute opset: axes are merged before 13", types: "int8 uint8",
+    versions: "the attribute opset: axes are merged before 13", types: "int8, uint8",
     tensors: { settings in
       let isMerged = try settings.int("opset", default: 13) < 13
       let axis = try settings.int("axis", default: -1)

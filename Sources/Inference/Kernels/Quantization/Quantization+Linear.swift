@@ -8,7 +8,8 @@ struct QuantizeKernel: Sendable {
     OperatorDefinition(
       "QuantizeLinear", domain: domain,
       versions: "10: one scale; since 13: an axis; since 21: blocks, 4 and 16 bits",
-      types: "float32 float16 bfloat16 int32 to int4 int8 int16 uint4 uint8 uint16", layouts: .any,
+      types: "float32, float16, bfloat16, int32 to int4, int8, int16, uint4, uint8, uint16",
+      layouts: .any,
       tensors: { settings in
         let kernel = try QuantizeKernel(settings)
         return { [try kernel.run($0)] }
@@ -49,7 +50,8 @@ struct DequantizeKernel: Sendable {
     OperatorDefinition(
       "DequantizeLinear", domain: domain,
       versions: "10: one scale; since 13: an axis; since 21: blocks, 4 and 16 bits",
-      types: "int4 int8 int16 int32 uint4 uint8 uint16 to float32 float16 bfloat16", layouts: .any,
+      types: "int4, int8, int16, int32, uint4, uint8, uint16 to float32, float16, bfloat16",
+      layouts: .any,
       tensors: { settings in
         let kernel = try DequantizeKernel(settings)
         return { [try kernel.run($0)] }
@@ -169,7 +171,7 @@ extension Tensor {
 extension Families {
   /// DynamicQuantizeLinear: quantizes to the range that the numbers take.
   static let dynamicQuantize = OperatorDefinition(
-    "DynamicQuantizeLinear", versions: "11", types: "float32 to uint8", layouts: .any,
+    "DynamicQuantizeLinear", types: "float32 to uint8", layouts: .any,
     tensors: { _ in
       { call in
         let input = try call.tensor(0, .float32)

@@ -8,7 +8,7 @@ import ModelGraph
 struct GatedUnit: Sendable {
   /// The operator.
   static let definition = OperatorDefinition(
-    "GRU", versions: "layout since 14", types: "float32 float16",
+    "GRU", versions: "layout since 14", types: "float32, float16",
     tensors: { settings in
       let unit = try GatedUnit(settings)
       return wideningHalves { try unit.run($0) }

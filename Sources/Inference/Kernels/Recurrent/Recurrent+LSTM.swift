@@ -8,7 +8,7 @@ import ModelGraph
 struct LongShortTermMemory: Sendable {
   /// The operator.
   static let definition = OperatorDefinition(
-    "LSTM", versions: "layout since 14", types: "float32 float16",
+    "LSTM", versions: "layout since 14", types: "float32, float16",
     tensors: { settings in
       let lstm = try LongShortTermMemory(settings)
       return wideningHalves { try lstm.run($0) }

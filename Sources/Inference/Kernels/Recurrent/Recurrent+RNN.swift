@@ -5,7 +5,7 @@ import ModelGraph
 struct PlainRecurrence: Sendable {
   /// The operator.
   static let definition = OperatorDefinition(
-    "RNN", versions: "layout since 14", types: "float32 float16",
+    "RNN", versions: "layout since 14", types: "float32, float16",
     tensors: { settings in
       let recurrence = try PlainRecurrence(settings)
       return wideningHalves { try recurrence.run($0) }
