@@ -3,7 +3,6 @@ import ModelGraph
 import Quantization
 import Reports
 import Support
-import Synchronization
 
 /// Runs conversions: the only place that sees all rooms.
 public struct Converter {
@@ -151,7 +150,7 @@ public struct Converter {
     let channels = quantized.map { $0.recipe.storage.axis == nil ? 1 : $0.recipe.layout.channels }
     observer?.began("quantize", total: bytes.reduce(0, +))
     defer { observer?.ended() }
-    let slabs = Mutex([[EncodedParameters]](repeating: [], count: quantized.count))
+    let slabs = Guarded([[EncodedParameters]](repeating: [], count: quantized.count))
     let files = try writer.write(to: job.outputPath, pool: pool) {
       [observer] number, parameters in
       slabs.withLock { $0[number].append(parameters) }

@@ -1,6 +1,5 @@
 import ModelGraph
 import Support
-import Synchronization
 
 /// A float model made ready to run on the processor.
 ///
@@ -42,7 +41,7 @@ public final class InferenceSession: Sendable {
 
   private let program: Program
   private let workers: WorkerPool
-  private let sparePools = Mutex<[BufferPool]>([])
+  private let sparePools = Guarded<[BufferPool]>([])
 
   /// Prepares a model.
   ///

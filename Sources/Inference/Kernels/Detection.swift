@@ -1,5 +1,5 @@
 import ModelGraph
-import Synchronization
+import Support
 
 extension Families {
   /// Operators that finish object detection.
@@ -63,7 +63,7 @@ private struct Suppression {
     guard limit > 0 else { return [] }
     let (batches, classes, count) = (boxes.shape[0], scores.shape[1], boxes.shape[1])
     let corners = (0..<batches).map(cornersOfBoxes)
-    let found = Mutex([[Int]](repeating: [], count: batches * classes))
+    let found = Guarded([[Int]](repeating: [], count: batches * classes))
     nonisolated(unsafe) let numbers = scores.elements(Float.self)
     try context.forEach(batches * classes, cost: count * 8) { index in
       let own = UnsafeBufferPointer(rebasing: numbers[index * count..<(index + 1) * count])

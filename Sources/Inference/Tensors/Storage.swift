@@ -1,6 +1,5 @@
 import Glibc
 import Support
-import Synchronization
 
 /// Memory that holds a tensor's elements: a buffer of a pool, or bytes of a mapped file.
 ///
@@ -63,7 +62,7 @@ final class BufferPool: Sendable {
     var spares: [Spare] = []
     var round = 0
   }
-  private let state = Mutex(State())
+  private let state = Guarded(State())
 
   /// A buffer of at least `byteCount` bytes with undefined contents.
   ///
