@@ -89,7 +89,7 @@ public final class InferenceSession: Sendable {
       guard case .tensor(let tensor) = value else {
         throw Failure(.inferenceFailed, "the output '\(name)' is not a tensor")
       }
-      return (name, tensor.packedData())
+      return (name, tensor.copied())
     }
   }
 
@@ -118,9 +118,9 @@ public final class InferenceSession: Sendable {
     let context = RunContext(pool: pool, workers: workers)
     do {
       let results = try program.run(ordered, context: context, observer: observer)
-      let rowMajor = results.map { value -> RunValue in
+      let rowMajor = try results.map { value -> RunValue in
         guard case .tensor(let tensor) = value else { return value }
-        return .tensor(tensor.converted(to: .rowMajor, context))
+        return try .tensor(tensor.converted(to: .rowMajor, context))
       }
       return Array(zip(outputNames, rowMajor)).map { ($0, $1) }
     } catch {

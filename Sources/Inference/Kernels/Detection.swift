@@ -16,7 +16,7 @@ extension Families {
           boxes, scores, limit: call.scalar(2), overlap: call.scalar(3),
           scoreThreshold: call.scalar(4), isCentered: isCentered)
         let selected = try suppression.selected(call.context)
-        let result = call.context.allocate(.int64, [selected.count / 3, 3])
+        let result = try call.context.allocate(.int64, [selected.count / 3, 3])
         let out = result.mutableElements(Int64.self)
         for (index, number) in selected.enumerated() { out[index] = Int64(number) }
         return [result]

@@ -64,7 +64,7 @@ extension Families {
             type: type, call.context)
           return [
             results.normalized, results.means, results.inverses,
-            sum.narrowed(to: type, call.context),
+            try sum.narrowed(to: type, call.context),
           ]
         }
       })
@@ -106,7 +106,7 @@ extension Tensor {
     guard try broadcastShape(shape, target) == target else {
       throw KernelProblem("the shape \(shape) does not broadcast to \(target)")
     }
-    let result = context.allocate(elementType, target)
+    let result = try context.allocate(elementType, target)
     let strides = broadcastStrides(shape, to: target)
     let columns = target.last ?? 1
     let step = strides.last ?? 0
@@ -154,15 +154,15 @@ private struct LayerNormalization: Sendable {
   ) throws -> Results {
     try data.checkExtents()
     let axis = try resolvedAxis(axis, rank: data.rank)
-    let wide = data.widened(context)
+    let wide = try data.widened(context)
     let rows = data.shape[..<axis].reduce(1, *)
     let count = data.shape[axis...].reduce(1, *)
     let scale = try parameter(scale, data, axis, wide.elementType, context)
     let bias = try bias.map { try parameter($0, data, axis, wide.elementType, context) }
     let stashShape = data.shape[..<axis] + data.shape[axis...].map { _ in 1 }
-    let result = context.allocate(wide.elementType, data.shape)
-    let means = context.allocate(wide.elementType, Array(stashShape))
-    let inverses = context.allocate(wide.elementType, Array(stashShape))
+    let result = try context.allocate(wide.elementType, data.shape)
+    let means = try context.allocate(wide.elementType, Array(stashShape))
+    let inverses = try context.allocate(wide.elementType, Array(stashShape))
     let work = LayerWork(
       data: wide, rows: rows, count: count, scale: scale.tensor, scaleStep: scale.step,
       bias: bias?.tensor, biasStep: bias?.step ?? 0, result: result, means: means,
@@ -173,7 +173,7 @@ private struct LayerNormalization: Sendable {
     default: throw KernelProblem("\(data.elementType.name) is not a floating-point type")
     }
     return Results(
-      normalized: result.narrowed(to: type ?? data.elementType, context),
+      normalized: try result.narrowed(to: type ?? data.elementType, context),
       means: try stashed(means, context), inverses: try stashed(inverses, context))
   }
 
@@ -187,7 +187,7 @@ private struct LayerNormalization: Sendable {
   private func parameter(
     _ tensor: Tensor, _ data: Tensor, _ axis: Int, _ type: ElementType, _ context: RunContext
   ) throws -> (tensor: Tensor, step: Int) {
-    let wide = tensor.widened(context)
+    let wide = try tensor.widened(context)
     guard wide.elementType == type else {
       throw KernelProblem("a parameter is \(tensor.elementType.name) for \(data.elementType.name)")
     }

@@ -68,7 +68,7 @@ private struct RegionPooling: Sendable {
     guard let count = TensorData.elementCount(of: shape), count < 1 << 46 else {
       throw KernelProblem("a tensor of shape \(shape) is too large")
     }
-    let result = context.allocate(.float32, shape, layout: maps.layout)
+    let result = try context.allocate(.float32, shape, layout: maps.layout)
     guard count > 0 else { return result }
     nonisolated(unsafe) let corners = regions.elements(Float.self)
     nonisolated(unsafe) let source = maps.elements(Float.self)

@@ -151,7 +151,7 @@ struct LineTransform {
     guard let count = TensorData.elementCount(of: shape), count < 1 << 46 else {
       throw KernelProblem("a tensor of shape \(shape) is too large")
     }
-    let result = context.allocate(tensor.elementType, shape)
+    let result = try context.allocate(tensor.elementType, shape)
     let parts = tensor.shape[tensor.rank - 1]
     let inner = tensor.shape[(axis + 1)..<(tensor.rank - 1)].reduce(1, *)
     let extent = tensor.shape[axis]
@@ -239,7 +239,7 @@ private struct Framing {
     guard let count = TensorData.elementCount(of: shape), count < 1 << 46 else {
       throw KernelProblem("a tensor of shape \(shape) is too large")
     }
-    let result = context.allocate(signal.elementType, shape)
+    let result = try context.allocate(signal.elementType, shape)
     let transform = FourierTransform(length: length)
     let factors = try window?.doubles()
     nonisolated(unsafe) let source = signal.elements(type)

@@ -34,7 +34,7 @@ final class PackedWeights: Sendable {
       if plain.equals(wanted), Int(bitPattern: source.storage.base) % 64 == 0 {
         storage = source.storage
       } else {
-        storage = pool.storage(byteCount: wanted.byteCount)
+        storage = try pool.storage(byteCount: wanted.byteCount)
         try Primitive.reorder(plain, source.storage.base, to: wanted, storage.base)
         source.storage.releasePages()
       }

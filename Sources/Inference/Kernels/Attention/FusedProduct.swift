@@ -70,7 +70,7 @@ struct FusedProduct: Sendable {
     guard TensorData.elementCount(of: target + matrix) != nil else {
       throw KernelProblem("\(target) matrices \(matrix) are too many")
     }
-    let result = context.allocate(operand.elementType, target + matrix)
+    let result = try context.allocate(operand.elementType, target + matrix)
     let strides = broadcastStrides(batch, to: target).map { $0 * size } + [matrix[1], 1]
     copyBlock(
       target + matrix, from: operand, StridedPlace(strides: strides), to: result,

@@ -94,7 +94,7 @@ struct RotaryKernel: Sendable {
     guard turnedSize == 0 || turn.turnedSize == turnedSize else {
       throw KernelProblem("\(turn.turnedSize / 2) angles do not turn \(turnedSize) numbers")
     }
-    let result = call.context.allocate(.float32, input.shape)
+    let result = try call.context.allocate(.float32, input.shape)
     let (rows, target) = try views(input, result, turn)
     let places = try call.integers(isContributed ? 1 : 3)
     guard let places else {

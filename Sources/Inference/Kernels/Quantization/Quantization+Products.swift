@@ -114,7 +114,7 @@ extension Families {
     guard scales.count == 1 || scales.count == columns,
       bias.map({ $0.elementType == .float32 && $0.count == columns }) ?? true
     else { throw KernelProblem("\(scales.count) scales or the bias do not fit \(columns) columns") }
-    let result = context.allocate(.float32, sums.shape)
+    let result = try context.allocate(.float32, sums.shape)
     let out = result.mutableElements(Float.self)
     let values = sums.elements(Int32.self)
     let shifts = bias?.elements(Float.self)
@@ -156,7 +156,7 @@ struct OutputGrid: Sendable {
     guard scales.count == 1 || scales.count == columns else {
       throw KernelProblem("\(scales.count) scales do not fit \(columns) columns")
     }
-    let result = context.allocate(type, sums.shape)
+    let result = try context.allocate(type, sums.shape)
     guard let values = sums.elements(Int32.self).baseAddress else { return result }
     if scales.count == 1 {
       gs_requantize(values, sums.count, 0, scales[0], zero, grid, result.storage.base)
@@ -182,7 +182,7 @@ struct OutputGrid: Sendable {
     else {
       throw KernelProblem("\(scales.count) scales or the bias do not fit \(channels) channels")
     }
-    let result = context.allocate(type, sums.shape)
+    let result = try context.allocate(type, sums.shape)
     let positions = sums.shape[2...].reduce(1, *)
     let shifts = bias?.elements(Int32.self)
     guard let values = sums.elements(Int32.self).baseAddress else { return result }
