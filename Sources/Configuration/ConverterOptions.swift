@@ -17,6 +17,10 @@ public struct ConverterOptions: Sendable {
   public var configFile: String?
   /// Whether nothing is written.
   public var dryRun: Bool
+  /// Whether the result is run once on made input.
+  public var infer: Bool
+  /// Shapes of inputs, by name.
+  public var inputShapes: [String: [Int]]
   /// Worker threads; 0 is one per core.
   public var threads: Int
   /// Whether only the last line is printed.
@@ -48,6 +52,8 @@ public struct ConverterOptions: Sendable {
     weightFile = flags.text("weightFile")
     configFile = flags.text(FlagTable.configFile)
     dryRun = flags.boolean("dryRun")
+    infer = flags.boolean("infer")
+    inputShapes = flags.text("inputShape").flatMap(ShapeText.shapes) ?? [:]
     if case .integer(let count) = flags.value("threads") { threads = count } else { threads = 0 }
     quiet = flags.boolean("quiet")
     verbose = flags.boolean("verbose")

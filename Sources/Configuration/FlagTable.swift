@@ -11,7 +11,6 @@ public enum FlagTable {
   public static func flag(_ name: String) -> Setting? { flags.first { $0.name == name } }
 
   private static let msWriter = "the `.ms` writer"
-  private static let engine = "the inference engine"
 
   private static let modelFlags: [Setting] = [
     Setting(
@@ -42,8 +41,8 @@ public enum FlagTable {
 
   private static let tensorFlags: [Setting] = [
     Setting(
-      "inputShape", .shapes(.plain), "Input shapes, such as `x:1,3,224,224;y:1,16`.",
-      refusing: [.allExcept(needs: samples)]),
+      "inputShape", .shapes(.plain),
+      "Input shapes, such as `x:1,3,224,224;y:1,16`, for the run of infer."),
     Setting(
       "inputDataFormat", words(["NHWC", "NCHW"]), "Layout of four-dimensional inputs.",
       refusing: [.allExcept(needs: msWriter)]),
@@ -64,8 +63,6 @@ public enum FlagTable {
       refusing: [.allExcept("off", needs: "half-precision storage")]),
   ]
 
-  private static let samples = "calibration or the `.ms` writer"
-
   private static let targetFlags: [Setting] = [
     Setting(
       "optimize",
@@ -80,8 +77,9 @@ public enum FlagTable {
       "The device that the model is compiled for.",
       refusing: [.allExcept(needs: "a device compiler")]),
     Setting(
-      "infer", .boolean, default: "false", "Whether the result is run once on random input.",
-      refusing: [.allExcept("false", needs: engine)]),
+      "infer", .boolean, default: "false",
+      "Whether the result is run once on random input, to see that it runs. Open extents are 1, or "
+        + "what inputShape says."),
     Setting(
       "trainModel", .boolean, default: "false", "Whether the result can be trained.",
       refusing: [.allExcept("false", needs: msWriter)]),

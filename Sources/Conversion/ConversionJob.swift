@@ -18,6 +18,10 @@ public struct ConversionJob: Sendable {
   public var threads: Int
   /// Whether to plan only.
   public var isDryRun: Bool
+  /// Whether the result is run once on made input.
+  public var runsResult = false
+  /// Shapes of that input, by name.
+  public var inputShapes: [String: [Int]] = [:]
 
   /// States a job.
   public init(
@@ -54,5 +58,7 @@ public struct ConversionJob: Sendable {
       skipLocations: configuration.skipQuantNode.map(\.location),
       reportFolder: configuration.debugInfoSavePath, threads: options.threads,
       isDryRun: options.dryRun)
+    runsResult = options.infer
+    inputShapes = options.inputShapes
   }
 }

@@ -53,6 +53,8 @@ public struct ConversionOutcome: Sendable {
   public var predictedPeakByteCount: Int
   /// Files written, the model first.
   public var files: [String]
+  /// What running the result showed; nil where it wasn't asked for.
+  public var trial: TrialFacts?
   /// Seconds from start to end.
   public var seconds: Double
 }

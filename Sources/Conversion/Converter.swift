@@ -20,12 +20,14 @@ public struct Converter {
   /// Converts, or plans only in a dry run.
   ///
   /// - Returns: what was done, and what deserves attention.
-  /// - Throws: whatever stops the conversion; nothing is written then.
+  /// - Throws: whatever stops the conversion; nothing is written then, except where the result was
+  ///   written and did not run.
   public func run() throws(Failure) -> (outcome: ConversionOutcome, warnings: [Diagnostic]) {
     let start = ProcessUsage.seconds
     try OutputPreflight.check(job)
     let model = try ModelLoader.load(path: job.modelPath)
     let facts = ModelSurvey.facts(of: model, path: job.modelPath)
+    let trial = job.runsResult ? try TrialRun(model, shapes: job.inputShapes) : nil
     let planner = WeightPlanner(job.weights, pool: pool)
     try checkPatterns(planner, model)
     let plan = planner.plan(model)
@@ -51,6 +53,7 @@ public struct Converter {
       }
       outcome.files = files
       report(plan, parameters, &outcome, &warnings)
+      outcome.trial = try trial?.run(job.outputPath, threads: job.threads)
     }
     outcome.seconds = ProcessUsage.seconds - start
     return (outcome, warnings)
