@@ -21,6 +21,8 @@ public struct ConverterOptions: Sendable {
   public var hasChannelsFirstSamples: Bool
   /// Whether nothing is written.
   public var dryRun: Bool
+  /// Whether the result is run once on made input.
+  public var infer: Bool
   /// Worker threads; 0 is one per core.
   public var threads: Int
   /// Whether only the last line is printed.
@@ -54,6 +56,7 @@ public struct ConverterOptions: Sendable {
     inputShapes = flags.text("inputShape").flatMap(ShapeText.shapes) ?? [:]
     hasChannelsFirstSamples = flags.text("inputDataFormat") == "NCHW"
     dryRun = flags.boolean("dryRun")
+    infer = flags.boolean("infer")
     if case .integer(let count) = flags.value("threads") { threads = count } else { threads = 0 }
     quiet = flags.boolean("quiet")
     verbose = flags.boolean("verbose")

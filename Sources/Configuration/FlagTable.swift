@@ -11,7 +11,6 @@ public enum FlagTable {
   public static func flag(_ name: String) -> Setting? { flags.first { $0.name == name } }
 
   private static let msWriter = "the `.ms` writer"
-  private static let engine = "the inference engine"
 
   private static let modelFlags: [Setting] = [
     Setting(
@@ -43,8 +42,8 @@ public enum FlagTable {
   private static let tensorFlags: [Setting] = [
     Setting(
       "inputShape", .shapes(.plain),
-      "Shapes of calibration samples where the model leaves them open, such as "
-        + "`x:1,3,224,224;y:1,16`."),
+      "Shapes of inputs where the model leaves them open, such as `x:1,3,224,224;y:1,16`: of "
+        + "calibration samples, and for the run of infer."),
     Setting(
       "inputDataFormat", words(["NHWC", "NCHW"]), default: "NHWC",
       "Layout of raw calibration samples of four-dimensional inputs."),
@@ -65,7 +64,6 @@ public enum FlagTable {
       refusing: [.allExcept("off", needs: "half-precision storage")]),
   ]
 
-
   private static let targetFlags: [Setting] = [
     Setting(
       "optimize",
@@ -80,8 +78,9 @@ public enum FlagTable {
       "The device that the model is compiled for.",
       refusing: [.allExcept(needs: "a device compiler")]),
     Setting(
-      "infer", .boolean, default: "false", "Whether the result is run once on random input.",
-      refusing: [.allExcept("false", needs: engine)]),
+      "infer", .boolean, default: "false",
+      "Whether the result is run once on random input, to see that it runs. Open extents are 1, or "
+        + "what inputShape says."),
     Setting(
       "trainModel", .boolean, default: "false", "Whether the result can be trained.",
       refusing: [.allExcept("false", needs: msWriter)]),

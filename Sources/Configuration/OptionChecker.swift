@@ -19,6 +19,7 @@ struct OptionChecker {
     checkConflicts()
     let output = checkOutput()
     checkCapabilities()
+    checkInputShape()
     problems = ProblemList.ordered(problems)
     guard let output, !ProblemList.hasError(problems) else { return }
     options = ConverterOptions(
@@ -126,6 +127,21 @@ struct OptionChecker {
         .flagUnsupported, "\(output.spelling) means saveType=\(saveType.rawValue)",
         location: output.location, notes: ["it needs \(refusal.needs), not in this version"],
         help: refusal.instead.map { "use \($0)" }))
+  }
+
+  private mutating func checkInputShape() {
+    guard let shapes = flags.given["inputShape"] else { return }
+    if ShapeText.shapes(shapes.value.text) == nil {
+      problems.append(
+        Diagnostic(
+          .flagInvalid, "\(shapes.spelling) names an input twice", location: shapes.location))
+    } else if !flags.boolean("infer") {
+      problems.append(
+        Diagnostic(
+          .flagWithoutEffect,
+          "\(shapes.spelling) has no effect without infer: an ONNX graph is written as it was read",
+          severity: .warning, location: shapes.location))
+    }
   }
 
   private mutating func checkCapabilities() {

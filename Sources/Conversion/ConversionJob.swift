@@ -20,6 +20,10 @@ public struct ConversionJob: Sendable {
   public var threads: Int
   /// Whether to plan only.
   public var isDryRun: Bool
+  /// Whether the result is run once on made input.
+  public var runsResult = false
+  /// Shapes of that input, by name.
+  public var inputShapes: [String: [Int]] = [:]
 
   /// States a job.
   public init(
@@ -57,5 +61,7 @@ public struct ConversionJob: Sendable {
       reportFolder: configuration.debugInfoSavePath, threads: options.threads,
       isDryRun: options.dryRun)
     if configuration.quantType == .fullQuant { full = FullJob(options, configuration) }
+    runsResult = options.infer
+    inputShapes = options.inputShapes
   }
 }

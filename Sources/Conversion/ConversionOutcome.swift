@@ -56,6 +56,8 @@ public struct ConversionOutcome: Sendable {
   public var files: [String]
   /// What full quantization did beside; nil for weights alone.
   public var full: FullFacts?
+  /// What running the result showed; nil where it wasn't asked for.
+  public var trial: TrialFacts?
   /// Seconds from start to end.
   public var seconds: Double
 }

@@ -3,7 +3,6 @@ import ModelGraph
 import Quantization
 import Reports
 import Support
-import Synchronization
 
 /// Runs conversions: the only place that sees all rooms.
 public struct Converter {
@@ -21,18 +20,21 @@ public struct Converter {
   /// Converts, or plans only in a dry run.
   ///
   /// - Returns: what was done, and what deserves attention.
-  /// - Throws: whatever stops the conversion; nothing is written then.
+  /// - Throws: whatever stops the conversion; nothing is written then, except where the result was
+  ///   written and did not run.
   public func run() throws(Failure) -> (outcome: ConversionOutcome, warnings: [Diagnostic]) {
     let start = ProcessUsage.seconds
     try OutputPreflight.check(job)
     let model = try ModelLoader.load(path: job.modelPath)
     let facts = ModelSurvey.facts(of: model, path: job.modelPath)
+    let trial = job.runsResult ? try TrialRun(model, shapes: job.inputShapes) : nil
     let planner = WeightPlanner(job.weights, pool: pool)
     try checkPatterns(planner, model)
     if let full = job.full {
       var (outcome, warnings) = try FullConversion(
         job: job, full: full, pool: pool, observer: observer
       ).run(model, facts: facts)
+      if !job.isDryRun { outcome.trial = try trial?.run(job.outputPath, threads: job.threads) }
       outcome.seconds = ProcessUsage.seconds - start
       return (outcome, warnings)
     }
@@ -59,6 +61,7 @@ public struct Converter {
       }
       outcome.files = files
       report(plan, parameters, &outcome, &warnings)
+      outcome.trial = try trial?.run(job.outputPath, threads: job.threads)
     }
     outcome.seconds = ProcessUsage.seconds - start
     return (outcome, warnings)
@@ -158,7 +161,7 @@ public struct Converter {
     let channels = quantized.map { $0.recipe.storage.axis == nil ? 1 : $0.recipe.layout.channels }
     observer?.began("quantize", total: bytes.reduce(0, +))
     defer { observer?.ended() }
-    let slabs = Mutex([[EncodedParameters]](repeating: [], count: quantized.count))
+    let slabs = Guarded([[EncodedParameters]](repeating: [], count: quantized.count))
     let files = try writer.write(to: job.outputPath, pool: pool) {
       [observer] number, parameters in
       slabs.withLock { $0[number].append(parameters) }

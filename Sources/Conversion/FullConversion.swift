@@ -63,7 +63,7 @@ struct FullConversion {
     try CalibrationSet(
       .init(
         data: full.data, inputs: try ModelSurvey.sampleInputs(of: model.graph),
-        inputShapes: full.inputShapes, inputDataFormat: full.inputDataFormat,
+        inputShapes: job.inputShapes, inputDataFormat: full.inputDataFormat,
         locate: full.locate))
   }
 

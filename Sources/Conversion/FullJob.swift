@@ -12,8 +12,6 @@ public struct FullJob: Sendable {
   public var method: RangeMethod
   /// The keys about calibration samples.
   public var data: QuantizationConfiguration.Data
-  /// Extents of inputs by name, where the model leaves them open.
-  public var inputShapes: [String: [Int]]
   /// The layout of raw samples of four-dimensional inputs.
   public var inputDataFormat: DataFormat
   /// Where a part of the value of `calibrate_path` stands.
@@ -32,7 +30,6 @@ public struct FullJob: Sendable {
       case .auto: .auto
       }
     data = configuration.data
-    inputShapes = options.inputShapes
     inputDataFormat = options.hasChannelsFirstSamples ? .nchw : .nhwc
     locate = { part in
       configuration.location(section: "data_preprocess_param", key: "calibrate_path", part: part)

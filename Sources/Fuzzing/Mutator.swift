@@ -1,3 +1,5 @@
+import Support
+
 /// Damages inputs in the ways that find weak parsers: flipped bits, extreme bytes and lengths, cuts,
 /// repeats, and pieces of other inputs.
 public struct Mutator {

@@ -8,6 +8,16 @@ public enum Dimension: Hashable, Sendable {
   case unknown
 }
 
+extension [Dimension] {
+  /// Whether a tensor of these extents has this shape, as far as it is known.
+  public func admits(_ extents: [Int]) -> Bool {
+    count == extents.count
+      && zip(self, extents).allSatisfy { dimension, extent in
+        if case .fixed(let wanted) = dimension { wanted == extent } else { true }
+      }
+  }
+}
+
 /// The type of a value that flows along an edge.
 public enum ValueType: Hashable, Sendable {
   /// A tensor. `shape` is nil when not even the rank is known.

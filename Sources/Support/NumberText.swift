@@ -12,13 +12,14 @@ public enum NumberText {
     format("%.*f", Int32(decimals), value)
   }
 
-  /// A size: bytes below 1,000, else kB, MB or GB (powers of 1,000) with one decimal.
+  /// A size: bytes below 1,000, else kB, MB, GB or TB (powers of 1,000) with one decimal.
   public static func bytes(_ count: Int) -> String {
     switch count {
     case ..<1000: "\(count) B"
     case ..<1_000_000: fixed(Double(count) / 1e3, 1) + " kB"
     case ..<1_000_000_000: fixed(Double(count) / 1e6, 1) + " MB"
-    default: fixed(Double(count) / 1e9, 2) + " GB"
+    case ..<1_000_000_000_000: fixed(Double(count) / 1e9, 2) + " GB"
+    default: fixed(Double(count) / 1e12, 2) + " TB"
     }
   }
 

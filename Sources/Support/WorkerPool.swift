@@ -23,7 +23,7 @@ public struct WorkerPool: Sendable {
       return
     }
     let next = Atomic<Int>(0)
-    let failure = Mutex<(index: Int, problem: Problem)?>(nil)
+    let failure = Guarded<(index: Int, problem: Problem)?>(nil)
     DispatchQueue.concurrentPerform(iterations: workers) { _ in
       while true {
         let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
@@ -46,7 +46,7 @@ public struct WorkerPool: Sendable {
   public func map<Result: Sendable, Problem: Error>(
     _ count: Int, _ body: @Sendable (Int) throws(Problem) -> Result
   ) throws(Problem) -> [Result] {
-    let results = Mutex<[Result?]>(Array(repeating: nil, count: max(0, count)))
+    let results = Guarded<[Result?]>(Array(repeating: nil, count: max(0, count)))
     try forEach(count) { (index) throws(Problem) in
       let result = try body(index)
       results.withLock { $0[index] = result }

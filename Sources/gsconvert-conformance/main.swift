@@ -1,6 +1,5 @@
 import ArgumentParser
 import FoundationEssentials
-import Inference
 import Support
 
 /// Runs ONNX's backend tests: folders with a model and its inputs and expected outputs.
@@ -17,50 +16,32 @@ struct Conformance: ParsableCommand {
   var all = false
   @Option(help: "Fail unless at least this many cases pass.")
   var atLeast = 0
-  @Option(help: "Write the page of operators, with the cases that aren't supported, to this file.")
+  @Option(help: "Write the page of operators, with the cases that don't pass, to this file.")
   var page: String?
 
   func run() throws {
-    var results: [(name: String, result: CaseResult)] = []
     let patterns = only.map { Glob($0) }
+    var suites: [ConformanceSuite] = []
     for folder in folders {
       let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
-      for name in names where patterns.isEmpty || patterns.contains(where: { $0.matches(name) }) {
+        .filter { name in patterns.isEmpty || patterns.contains { $0.matches(name) } }
+      var suite = ConformanceSuite(name: URL(filePath: folder).lastPathComponent)
+      for name in names {
         let result = BackendCase(path: "\(folder)/\(name)").result()
         if all || result.kind != .passed {
           print("\(result.kind.rawValue) \(name): \(result.text)")
         }
-        results.append((name, result))
+        suite.results.append((name, result))
       }
+      suites.append(suite)
     }
-    let passed = results.count { $0.result.kind == .passed }
-    let failed = results.count { $0.result.kind == .failed }
-    print("\(passed) passed, \(failed) failed, \(results.count - passed - failed) not supported")
+    for suite in suites { print("\(suite.name): \(suite.counts)") }
     if let page {
-      let text = OperatorReference.markdown() + casesText(results)
-      try text.write(toFile: page, atomically: true, encoding: .utf8)
+      try ConformancePage.text(suites).write(toFile: page, atomically: true, encoding: .utf8)
     }
+    let passed = suites.reduce(0) { $0 + $1.count(.passed) }
+    let failed = suites.reduce(0) { $0 + $1.count(.failed) }
     if failed > 0 || passed < atLeast { throw ExitCode.failure }
-  }
-
-  /// The page's second part: what was run, and what isn't supported and why.
-  private func casesText(_ results: [(name: String, result: CaseResult)]) -> String {
-    let passed = results.count { $0.result.kind == .passed }
-    var text = """
-
-      ## ONNX backend tests
-
-      Of \(results.count) cases of Debian's libonnx-testdata \(passed) pass within the suite's tolerances (1e-3
-      relative). The others ask for what the engine does not have:
-
-      | case | why it is not run |
-      |---|---|
-
-      """
-    for (name, result) in results where result.kind != .passed {
-      text += "| \(name) | \(result.text) |\n"
-    }
-    return text
   }
 }
 

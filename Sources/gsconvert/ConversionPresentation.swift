@@ -114,6 +114,10 @@ struct ConversionPresentation {
     return table
   }
 
+  private func milliseconds(_ seconds: Double) -> String {
+    NumberText.fixed(seconds * 1e3, 2) + " ms"
+  }
+
   func decibels(_ value: Double) -> String {
     value.isFinite ? NumberText.fixed(value, 1) + " dB" : "exact"
   }
@@ -151,6 +155,15 @@ struct ConversionPresentation {
         + "(\(NumberText.fixed(percent, 0)) %)   \(NumberText.fixed(outcome.seconds, 2)) s   "
         + "peak \(NumberText.bytes(ProcessUsage.peakResidentByteCount))" + operatorSetRemark)
     for file in outcome.files.dropFirst() { lines.append("           \(file)") }
+    if let trial = outcome.trial {
+      lines += Self.wrapped(
+        "ran        ",
+        [
+          "once on random input in \(milliseconds(trial.runSeconds)),",
+          "prepared in \(milliseconds(trial.preparationSeconds)):",
+        ]
+          + trial.outputs.map { "\($0.name) \($0.type)" })
+    }
     if warningCount > 0 { lines.append("warnings   \(warningCount)") }
     return lines
   }
@@ -190,8 +203,7 @@ struct ConversionPresentation {
 
   /// The same facts under stable names.
   var json: JSONValue {
-    .object(
-      [
+    var members: [(String, JSONValue)] = [
       ("result", .string("SUCCESS")), ("exitCode", .integer(0)),
       ("dryRun", .bool(options.dryRun)), ("model", .string(outcome.model.path)),
       ("modelBytes", .integer(outcome.model.byteCount)),
@@ -204,7 +216,17 @@ struct ConversionPresentation {
       ("seconds", .number(outcome.seconds)), ("warnings", .integer(warningCount)),
       ("quantType", .string(configuration.quantType.rawValue)), ("bitNum", .integer(configuration.bitNum)),
       ("tensors", .array(outcome.constants.map(json))),
-    ] + fullMembers)
+    ]
+    if let trial = outcome.trial { members.append(("trialRun", json(trial))) }
+    return .object(members)
+  }
+
+  private func json(_ trial: TrialFacts) -> JSONValue {
+    .object([
+      ("preparationSeconds", .number(trial.preparationSeconds)),
+      ("seconds", .number(trial.runSeconds)), ("inputs", .array(trial.inputs.map(\.json))),
+      ("outputs", .array(trial.outputs.map(\.json))),
+    ])
   }
 
   private func json(_ constant: ConstantFacts) -> JSONValue {

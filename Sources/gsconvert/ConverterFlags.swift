@@ -40,7 +40,7 @@ struct ConverterFlags: ParsableArguments {
   @Option(
     name: .customLong("inputShape"),
     help: .init(
-      "Input shapes, as in x:1,3,224,224;y:1,16. Not in this version.", valueName: "shapes"))
+      "Input shapes for --infer, as in x:1,3,224,224;y:1,16.", valueName: "shapes"))
   var inputShape: String?
 
   @Option(
@@ -87,7 +87,7 @@ struct ConverterFlags: ParsableArguments {
 
   @Option(
     name: .customLong("infer"),
-    help: .init("Run the result once. In this version only false.", valueName: "true|false"))
+    help: .init("Run the result once on random input.", valueName: "true|false"))
   var infer: String?
 
   @Option(

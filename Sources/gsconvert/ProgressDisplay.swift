@@ -1,7 +1,6 @@
 import Conversion
 import Glibc
 import Support
-import Synchronization
 
 /// Shows a conversion's progress: a bar that redraws itself on a terminal, a plain line now and
 /// then elsewhere. Short steps show nothing.
@@ -17,7 +16,7 @@ final class ProgressDisplay: ConversionObserver {
 
   private let console: Console
   private let isTerminal: Bool
-  private let state = Mutex(State())
+  private let state = Guarded(State())
 
   /// Seconds before anything is shown, and between lines.
   private var interval: (first: Double, next: Double) { isTerminal ? (0.2, 0.1) : (2, 5) }

@@ -149,8 +149,9 @@ struct RunPresentation {
   var json: JSONValue {
     .object([
       ("result", .string("SUCCESS")), ("exitCode", .integer(0)),
-      ("model", .string(outcome.model.path)), ("inputs", .array(outcome.inputs.map(json))),
-      ("outputs", .array(outcome.outputs.map(json))), ("dumped", .array(outcome.dumped.map(json))),
+      ("model", .string(outcome.model.path)), ("inputs", .array(outcome.inputs.map(\.json))),
+      ("outputs", .array(outcome.outputs.map(\.json))),
+      ("dumped", .array(outcome.dumped.map(\.json))),
       ("preparationSeconds", .number(outcome.preparationSeconds)),
       ("runs", .integer(outcome.runSeconds.count)),
       ("medianSeconds", .number(outcome.medianSeconds)),
@@ -158,12 +159,15 @@ struct RunPresentation {
       ("peakBytes", .integer(ProcessUsage.peakResidentByteCount)),
     ])
   }
+}
 
-  private func json(_ item: ModelRunOutcome.Item) -> JSONValue {
+extension ModelRunOutcome.Item {
+  /// Name, type, shape and file under stable names.
+  var json: JSONValue {
     .object([
-      ("name", .string(item.name)), ("type", .string(item.elementType.name)),
-      ("shape", .array(item.shape.map { .integer($0) })),
-      ("file", item.file.map { .string($0) } ?? .null),
+      ("name", .string(name)), ("type", .string(elementType.name)),
+      ("shape", .array(shape.map { .integer($0) })),
+      ("file", file.map { .string($0) } ?? .null),
     ])
   }
 }

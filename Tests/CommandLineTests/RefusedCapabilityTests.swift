@@ -3,9 +3,9 @@ import Testing
 /// What this version can't do it refuses, by name, and writes nothing.
 @Suite struct RefusedCapabilityTests {
   @Test(arguments: [
-    "fp16=on", "infer=true", "device=Ascend", "device=GPU", "encryption=true", "saveType=MINDIR",
+    "fp16=on", "device=Ascend", "device=GPU", "encryption=true", "saveType=MINDIR",
     "trainModel=true", "optimizeTransformer=true", "optimize=gpu_oriented",
-    "optimize=ascend_oriented:310", "inputShape=image:1,1,28,28", "inputDataFormat=NHWC",
+    "optimize=ascend_oriented:310", "inputDataFormat=NHWC",
     "outputDataFormat=NCHW", "inputDataType=INT8", "outputDataType=FLOAT16",
     "decryptMode=AES-CBC", "fmk=TFLITE", "fmk=CAFFE", "fmk=MINDIR",
   ])

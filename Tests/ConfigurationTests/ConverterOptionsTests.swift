@@ -86,10 +86,10 @@ import Testing
 
   @Test(arguments: [
     ("fmk", "TFLITE"), ("saveType", "MINDIR"), ("saveType", "MINDIR_LITE"),
-    ("inputShape", "x:1,3"), ("inputDataFormat", "NHWC"), ("inputDataType", "INT8"),
+    ("inputDataFormat", "NHWC"), ("inputDataType", "INT8"),
     ("outputDataType", "FLOAT16"), ("outputDataFormat", "NCHW"), ("fp16", "on"),
     ("optimize", "gpu_oriented"), ("optimize", "ascend_oriented:310P"), ("device", "GPU"),
-    ("infer", "true"), ("trainModel", "TRUE"), ("optimizeTransformer", "true"),
+    ("trainModel", "TRUE"), ("optimizeTransformer", "true"),
     ("encryption", "true"), ("encryptKey", "30313233"), ("decryptKey", "30"),
     ("decryptMode", "AES-CBC"),
   ])
@@ -112,6 +112,17 @@ import Testing
   @Test func optimizeIsAcceptedWithAWarning() throws {
     let warnings = try options(complete.merging(["optimize": "general"]) { $1 }).warnings
     #expect(warnings.map(\.code) == [.flagWithoutEffect])
+  }
+
+  @Test func inputShapesAreForTheRunOfTheResult() throws {
+    let shapes = complete.merging(["inputShape": "x:1,3;y:2"]) { $1 }
+    #expect(try options(shapes).warnings.map(\.code) == [.flagWithoutEffect])
+    let run = try options(shapes.merging(["infer": "true"]) { $1 })
+    #expect(run.warnings.isEmpty)
+    #expect(run.infer)
+    #expect(run.inputShapes == ["x": [1, 3], "y": [2]])
+    let twice = try refusal(complete.merging(["inputShape": "x:1;x:2"]) { $1 })
+    #expect(twice.map(\.code) == [.flagInvalid])
   }
 
   @Test func keysAreNeverPrinted() throws {

@@ -140,6 +140,22 @@ func broadcastElements<Element: TensorElement>(
     #expect(shifted[0].array(UInt8.self) == [6, 128, 0])
   }
 
+  @Test func aSlopeOfOldVersionsIsByChannel() throws {
+    let image = Tensor([2, 3, 2], (0..<12).map { Float($0) - 6 })
+    let slope = Tensor([3], [2, 3, 5] as [Float])
+    let old = OperatorHarness(name: "PRelu", version: 6)
+    #expect(
+      try old.run([image, slope])[0].array(Float.self)
+        == [-12, -10, -12, -9, -10, -5, 0, 1, 2, 3, 4, 5])
+    #expect(try old.run([image.channelsLast, slope])[0].array(Float.self)[4] == -10)
+    #expect(
+      try old.run([image, Tensor([1], [Float(2)])])[0].array(Float.self).prefix(2) == [-12, -10])
+    #expect(throws: KernelProblem.self) { try old.run([image, Tensor([2], [Float(1), 2])]) }
+    #expect(throws: KernelProblem.self) {
+      try OperatorHarness(name: "PRelu", version: 7).run([image, slope])
+    }
+  }
+
   @Test func unfittingOperandsAreRefused() throws {
     let (a, b) = (Tensor([2], [Float(1), 2]), Tensor([3], [Float(1), 2, 3]))
     #expect(throws: KernelProblem.self) { try OperatorHarness(name: "Add").run([a, b]) }

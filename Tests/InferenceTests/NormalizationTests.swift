@@ -230,7 +230,7 @@ import Testing
 
   /// A tensor with no elements may claim any other extents.
   @Test func hugeEmptyShapesAreRefused() {
-    let nothing = Tensor([0, 1 << 40, 1 << 20], [Float]())
+    let nothing = Tensor([0, 1 << 40, 1 << 18], [Float]())
     let one = Tensor([1], [Float(1)])
     for (name, inputs) in [
       ("LayerNormalization", [nothing, one]), ("ReduceSum", [nothing]), ("Softmax", [nothing]),

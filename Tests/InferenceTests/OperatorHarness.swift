@@ -39,8 +39,8 @@ struct OperatorHarness {
     let context = RunContext(pool: BufferPool(), workers: WorkerPool(threads: threads))
     var given = inputs
     if definition.layouts == .rowMajor {
-      given = inputs.map { value in
-        value?.tensor.map { .tensor($0.converted(to: .rowMajor, context)) } ?? value
+      given = try inputs.map { value in
+        try value?.tensor.map { .tensor(try $0.converted(to: .rowMajor, context)) } ?? value
       }
     }
     let call = KernelCall(inputs: given, context: context, observer: nil)
@@ -51,7 +51,10 @@ struct OperatorHarness {
 extension Tensor {
   /// A row-major tensor of given elements.
   init<Element: TensorElement>(_ shape: [Int], _ values: [Element]) {
-    let storage = BufferPool().storage(byteCount: values.count * MemoryLayout<Element>.size)
+    let byteCount = values.count * MemoryLayout<Element>.size
+    guard let storage = try? BufferPool().storage(byteCount: byteCount) else {
+      preconditionFailure("no memory for a test's tensor")
+    }
     self.init(Element.elementType, shape, storage: storage)
     precondition(count == values.count)
     let out = mutableElements(Element.self)
@@ -60,14 +63,16 @@ extension Tensor {
 
   /// The same tensor with its elements in channels-last order.
   var channelsLast: Tensor {
-    converted(to: .channelsLast, RunContext(pool: BufferPool(), workers: WorkerPool(threads: 1)))
+    let context = RunContext(pool: BufferPool(), workers: WorkerPool(threads: 1))
+    guard let result = try? converted(to: .channelsLast, context) else {
+      preconditionFailure("no memory for a test's tensor")
+    }
+    return result
   }
 
   /// The elements in row-major order, whatever the layout.
   func array<Element: TensorElement>(_ type: Element.Type) -> [Element] {
-    let context = RunContext(pool: BufferPool(), workers: WorkerPool(threads: 1))
-    let plain = converted(to: .rowMajor, context)
-    return plain.withUnsafeBytes { Array($0.bindMemory(to: Element.self)) }
+    rowMajorBytes.withUnsafeBytes { Array($0.bindMemory(to: Element.self)) }
   }
 }
 

@@ -1,4 +1,3 @@
-import Synchronization
 import Testing
 
 @testable import Support
@@ -10,7 +9,7 @@ import Testing
   func everyIndexRunsOnceAndResultsKeepTheirOrder(threads: Int) {
     let pool = WorkerPool(threads: threads)
     for count in [0, 1, 5, 1000] {
-      let seen = Mutex([Int](repeating: 0, count: count))
+      let seen = Guarded([Int](repeating: 0, count: count))
       let results = pool.map(count) { index in
         seen.withLock { $0[index] += 1 }
         return index * index
@@ -33,7 +32,7 @@ import Testing
 
   @Test func aByteBudgetIsNeverExceededAndAnOversizedRequestRunsAlone() {
     let budget = ByteBudget(100)
-    let state = Mutex((used: 0, most: 0, runs: 0))
+    let state = Guarded((used: 0, most: 0, runs: 0))
     WorkerPool(threads: 8).forEach(400) { (index) throws(Never) in
       let wanted = index % 20 == 0 ? 1000 : 30
       let taken = budget.take(wanted)

@@ -1,6 +1,5 @@
 import ModelGraph
 import Support
-import Synchronization
 
 /// A float model made ready to run on the processor.
 ///
@@ -42,7 +41,7 @@ public final class InferenceSession: Sendable {
 
   private let program: Program
   private let workers: WorkerPool
-  private let sparePools = Mutex<[BufferPool]>([])
+  private let sparePools = Guarded<[BufferPool]>([])
 
   /// Prepares a model.
   ///
@@ -90,7 +89,7 @@ public final class InferenceSession: Sendable {
       guard case .tensor(let tensor) = value else {
         throw Failure(.inferenceFailed, "the output '\(name)' is not a tensor")
       }
-      return (name, tensor.packedData())
+      return (name, tensor.copied())
     }
   }
 
@@ -119,9 +118,9 @@ public final class InferenceSession: Sendable {
     let context = RunContext(pool: pool, workers: workers)
     do {
       let results = try program.run(ordered, context: context, observer: observer)
-      let rowMajor = results.map { value -> RunValue in
+      let rowMajor = try results.map { value -> RunValue in
         guard case .tensor(let tensor) = value else { return value }
-        return .tensor(tensor.converted(to: .rowMajor, context))
+        return try .tensor(tensor.converted(to: .rowMajor, context))
       }
       return Array(zip(outputNames, rowMajor)).map { ($0, $1) }
     } catch {

@@ -96,7 +96,7 @@ final class Program: Sendable {
         if step.layouts == .rowMajor, case .tensor(let tensor)? = slots[slot],
           tensor.layout != .rowMajor
         {
-          slots[slot] = .tensor(tensor.converted(to: .rowMajor, context))
+          slots[slot] = try .tensor(tensor.converted(to: .rowMajor, context))
         }
         if isLast {
           values.append(slots[slot].take())

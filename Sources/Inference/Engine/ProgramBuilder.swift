@@ -142,7 +142,7 @@ struct ProgramBuilder {
         for (output, result) in zip(draft.outputs, results) {
           guard let output, let result else { continue }
           constants[ObjectIdentifier(output)] =
-            result.tensor.map { .tensor($0.converted(to: .rowMajor, context)) } ?? result
+            try result.tensor.map { .tensor(try $0.converted(to: .rowMajor, context)) } ?? result
         }
         context.endNode()
       } catch {

@@ -19,20 +19,28 @@ final class RunContext {
   }
 
   /// A new tensor with undefined elements, kept alive until the running node ends.
+  ///
+  /// - Throws: a shape that cannot be, or more memory than there is.
   func allocate(
     _ type: ElementType, _ shape: [Int], layout: Layout = .rowMajor
-  ) -> Tensor {
-    let width = type.memoryWidth ?? 1
-    let storage = pool.storage(byteCount: shape.reduce(width, *))
+  ) throws -> Tensor {
+    let storage = try pool.storage(byteCount: pool.byteCount(of: type, shape))
     pinned.append(storage)
     return Tensor(type, shape, layout: layout, storage: storage)
   }
 
-  /// Scratch memory of `count` elements, kept until the running node ends.
+  /// Checks what a kernel is about to take elsewhere than from the pool.
+  ///
+  /// - Throws: a shape that cannot be, or more memory than there is.
+  func checkRoom(_ type: ElementType, _ shape: [Int]) throws {
+    _ = try pool.byteCount(of: type, shape)
+  }
+
+  /// Scratch memory of as many elements as the extents' product, kept until the running node ends.
   func scratch<Element: TensorElement>(
-    _ type: Element.Type, _ count: Int
-  ) -> UnsafeMutableBufferPointer<Element> {
-    allocate(Element.elementType, [count]).mutableElements(type)
+    _ type: Element.Type, _ extents: Int...
+  ) throws -> UnsafeMutableBufferPointer<Element> {
+    try allocate(Element.elementType, extents).mutableElements(type)
   }
 
   /// Keeps a tensor alive until the running node ends.

@@ -115,7 +115,7 @@ struct ChainPlan: Sendable {
     aligned.reserveCapacity(operands.count)
     for source in operands {
       let tensor = try ChainPlan.tensor(source, inputs, prepared)
-      let same = broadcast.aligned(tensor, context)
+      let same = try broadcast.aligned(tensor, context)
       aligned.append(same)
       if case .input(let index) = source, isFree[index], result == nil,
         same.storage === tensor.storage, same.shape == broadcast.shape
@@ -124,7 +124,7 @@ struct ChainPlan: Sendable {
       }
     }
     let output =
-      result ?? context.allocate(.float32, broadcast.shape, layout: broadcast.layout)
+      try result ?? context.allocate(.float32, broadcast.shape, layout: broadcast.layout)
     nonisolated(unsafe) let to = output.storage.base
     nonisolated(unsafe) let bases = aligned.map(\.storage.base)
     try broadcast.forEachBlock(context, cost: 2 * steps.count) { block in

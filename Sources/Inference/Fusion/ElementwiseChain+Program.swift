@@ -1,6 +1,6 @@
 import CKernels
 import ModelGraph
-import Synchronization
+import Support
 
 /// The operations of a run, for float32 tensors of any layout.
 final class ChainProgram: Sendable {
@@ -12,7 +12,7 @@ final class ChainProgram: Sendable {
 
   private let instructions: [Instruction]
   /// The plan for the shapes that were last met.
-  private let latest = Mutex<ChainPlan?>(nil)
+  private let latest = Guarded<ChainPlan?>(nil)
 
   /// Takes operations in an order in which each finds its operands made.
   init(_ instructions: [Instruction]) { self.instructions = instructions }

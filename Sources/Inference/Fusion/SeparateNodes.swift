@@ -59,7 +59,7 @@ struct SeparateNodes: @unchecked Sendable {
     return { call in
       var results: [[RunValue?]] = []
       for step in prepared {
-        let inputs = step.inputs.map { place -> RunValue? in
+        let inputs = try step.inputs.map { place -> RunValue? in
           let value: RunValue? =
             switch place {
             case .absent: nil
@@ -67,7 +67,7 @@ struct SeparateNodes: @unchecked Sendable {
             case .made(let node, let output): results[node][output]
             }
           guard step.wantsRowMajor, case .tensor(let tensor)? = value else { return value }
-          return .tensor(tensor.converted(to: .rowMajor, call.context))
+          return try .tensor(tensor.converted(to: .rowMajor, call.context))
         }
         results.append(
           try step.body(

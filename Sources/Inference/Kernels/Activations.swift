@@ -15,10 +15,15 @@ extension Families {
   }
 
   private static let prelu = OperatorDefinition(
-    "PRelu", types: Elementwise.numberTypes, layouts: .any,
-    tensors: { _ in
-      wideningHalves { call in
+    "PRelu", versions: "a slope of one element a channel before 7",
+    types: Elementwise.numberTypes, layouts: .any,
+    tensors: { settings in
+      let isPerChannel = settings.version < 7
+      return wideningHalves { call in
         let shape = try call.tensor(0).shape
+        if isPerChannel {
+          call.inputs[1] = .tensor(try channelSlope(try call.tensor(1), of: shape))
+        }
         let slope = try call.tensor(1).shape
         guard try broadcastShape(shape, slope) == shape else {
           throw KernelProblem("a slope of shape \(slope) does not broadcast to \(shape)")
@@ -26,6 +31,15 @@ extension Families {
         return [try Elementwise.combine(GS_PRELU, call)]
       }
     })
+
+  /// A slope with one element for each of axis 1, in the form that broadcasts.
+  private static func channelSlope(_ slope: Tensor, of shape: [Int]) throws -> Tensor {
+    guard slope.count != 1, shape.count > 1 else { return slope }
+    guard slope.shape == [shape[1]] else {
+      throw KernelProblem("a slope of shape \(slope.shape) for \(shape[1]) channels")
+    }
+    return slope.reshaped(slope.shape + [Int](repeating: 1, count: shape.count - 2))
+  }
 
   private static let shrink = OperatorDefinition(
     "Shrink", types: Elementwise.numberTypes, layouts: .any,

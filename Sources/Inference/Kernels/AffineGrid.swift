@@ -3,7 +3,7 @@ import ModelGraph
 extension Families {
   /// Makes the places that GridSample reads from affine maps of the result's positions.
   static let affineGrid = OperatorDefinition(
-    "AffineGrid", versions: "20", types: "float32, float64, half precision",
+    "AffineGrid", types: "float",
     tensors: { settings in
       let alignsCorners = try settings.flag("align_corners")
       return wideningHalves { call in
@@ -32,7 +32,7 @@ extension Families {
     guard let count = TensorData.elementCount(of: shape), count < 1 << 46 else {
       throw KernelProblem("a grid of shape \(shape) is too large")
     }
-    let result = context.allocate(theta.elementType, shape)
+    let result = try context.allocate(theta.elementType, shape)
     guard count > 0 else { return result }
     let target = result.mutableElements(Element.self)
     let maps = theta.elements(Element.self)

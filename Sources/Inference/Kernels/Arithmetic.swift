@@ -131,7 +131,7 @@ extension Families {
       { call in
         try requireInteger(call)
         let input = try call.tensor(0)
-        let ones = call.context.allocate(input.elementType, [])
+        let ones = try call.context.allocate(input.elementType, [])
         ones.storage.base.storeBytes(of: UInt64.max, as: UInt64.self)
         return [try Elementwise.combine(GS_BIT_XOR, input, ones, call.context)]
       }

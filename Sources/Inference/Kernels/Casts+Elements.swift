@@ -22,7 +22,7 @@ enum Casting {
     case .int4, .uint4:
       let bytes = try Elementwise.cast(
         source, to: type == .int4 ? .int8 : .uint8, context)
-      return nibbles(bytes, type, context)
+      return try nibbles(bytes, type, context)
     default: return try Elementwise.cast(source, to: type, context)
     }
   }
@@ -30,7 +30,7 @@ enum Casting {
   /// The elements as a type that C's loops convert.
   private static func plainNumbers(_ tensor: Tensor, _ context: RunContext) throws -> Tensor {
     switch tensor.elementType {
-    case .float16, .bfloat16: tensor.widened(context)
+    case .float16, .bfloat16: try tensor.widened(context)
     case .bool: try truths(tensor.reinterpreted(as: .uint8), context).reinterpreted(as: .uint8)
     case .int4: tensor.reinterpreted(as: .int8)
     case .uint4: tensor.reinterpreted(as: .uint8)
@@ -40,7 +40,7 @@ enum Casting {
 
   private static func truths(_ tensor: Tensor, _ context: RunContext) throws -> Tensor {
     let number = try tensor.elementType.number
-    let result = context.allocate(.bool, tensor.shape, layout: tensor.layout)
+    let result = try context.allocate(.bool, tensor.shape, layout: tensor.layout)
     gs_cast_truth(
       number, tensor.storage.base, tensor.count,
       result.storage.base.assumingMemoryBound(to: UInt8.self))
@@ -50,8 +50,8 @@ enum Casting {
   /// The low four bits, sign-extended for int4.
   private static func nibbles(
     _ bytes: Tensor, _ type: ElementType, _ context: RunContext
-  ) -> Tensor {
-    let result = context.allocate(type, bytes.shape, layout: bytes.layout)
+  ) throws -> Tensor {
+    let result = try context.allocate(type, bytes.shape, layout: bytes.layout)
     let from = bytes.elements(UInt8.self)
     let out = result.mutableElements(UInt8.self)
     for index in 0..<bytes.count {
@@ -68,7 +68,7 @@ enum Casting {
     _ tensor: Tensor, exactly: Bool, _ context: RunContext
   ) throws -> Tensor {
     let from = tensor.elements(UInt64.self)
-    let result = context.allocate(
+    let result = try context.allocate(
       exactly ? .int64 : .float64, tensor.shape, layout: tensor.layout)
     for index in 0..<tensor.count {
       let bytes = StringTable.string(from[index])
@@ -82,7 +82,7 @@ enum Casting {
   }
 
   private static func strings(_ tensor: Tensor, _ context: RunContext) throws -> Tensor {
-    let result = context.allocate(.string, tensor.shape, layout: tensor.layout)
+    let result = try context.allocate(.string, tensor.shape, layout: tensor.layout)
     let out = result.mutableElements(UInt64.self)
     let source = try plainNumbers(tensor, context)
     func fill(_ text: (Int) -> String) {

@@ -53,7 +53,7 @@ extension Families {
         }
         guard hasMask else { return [input] }
         let type = maskIsBool ? ElementType.bool : input.elementType
-        let mask = call.context.allocate(.bool, input.shape, layout: input.layout)
+        let mask = try call.context.allocate(.bool, input.shape, layout: input.layout)
         mask.mutableElements(UInt8.self).update(repeating: mayTrain ? 1 : 0)
         return [input, try Casting.cast(mask, to: type, call.context)]
       }

@@ -127,8 +127,8 @@ extension Elementwise {
     _ condition: Tensor, _ yes: Tensor, _ no: Tensor, _ context: RunContext
   ) throws -> Tensor {
     let plan = try Broadcast([.init(condition), .init(yes), .init(no)])
-    let operands = [condition, yes, no].map { plan.aligned($0, context) }
-    let result = context.allocate(yes.elementType, plan.shape, layout: plan.layout)
+    let operands = try [condition, yes, no].map { try plan.aligned($0, context) }
+    let result = try context.allocate(yes.elementType, plan.shape, layout: plan.layout)
     let width = yes.elementType.memoryWidth ?? 1
     nonisolated(unsafe) let (c, a, b) = (
       operands[0].storage.base, operands[1].storage.base, operands[2].storage.base

@@ -1,12 +1,12 @@
 import ModelGraph
-import Synchronization
+import Support
 
 extension Families {
   /// Operators that finish object detection.
   static let detection = [nonMaxSuppression]
 
   private static let nonMaxSuppression = OperatorDefinition(
-    "NonMaxSuppression", types: "float32, half precision",
+    "NonMaxSuppression", types: "float32, float16, bfloat16",
     tensors: { settings in
       let isCentered = try settings.flag("center_point_box")
       return { call in
@@ -16,7 +16,7 @@ extension Families {
           boxes, scores, limit: call.scalar(2), overlap: call.scalar(3),
           scoreThreshold: call.scalar(4), isCentered: isCentered)
         let selected = try suppression.selected(call.context)
-        let result = call.context.allocate(.int64, [selected.count / 3, 3])
+        let result = try call.context.allocate(.int64, [selected.count / 3, 3])
         let out = result.mutableElements(Int64.self)
         for (index, number) in selected.enumerated() { out[index] = Int64(number) }
         return [result]
@@ -63,7 +63,7 @@ private struct Suppression {
     guard limit > 0 else { return [] }
     let (batches, classes, count) = (boxes.shape[0], scores.shape[1], boxes.shape[1])
     let corners = (0..<batches).map(cornersOfBoxes)
-    let found = Mutex([[Int]](repeating: [], count: batches * classes))
+    let found = Guarded([[Int]](repeating: [], count: batches * classes))
     nonisolated(unsafe) let numbers = scores.elements(Float.self)
     try context.forEach(batches * classes, cost: count * 8) { index in
       let own = UnsafeBufferPointer(rebasing: numbers[index * count..<(index + 1) * count])

@@ -19,14 +19,14 @@ extension Families {
       }
       let shape = try IntegerOperand(settings, input: 0)
       return { call in
-        let result = try call.context.make(value.elementType, shape.required(call))
+        let result = try call.context.allocate(value.elementType, shape.required(call))
         gs_fill(result.target, value.start, value.width, result.count)
         return [result]
       }
     })
 
   private static let range = OperatorDefinition(
-    "Range", types: "float, integer",
+    "Range", types: "float, integers",
     tensors: { _ in
       wideningHalves { call in
         let start = try call.tensor(0)
@@ -55,7 +55,7 @@ extension Families {
       guard step != 0, count < 1e15 else {
         throw KernelProblem("a range from \(first) to \(last) in steps of \(step) has no end")
       }
-      let result = try context.make(start.elementType, [Int(max(0, count))])
+      let result = try context.allocate(start.elementType, [Int(max(0, count))])
       let out = result.mutableElements(type)
       var next = first
       for place in 0..<out.count {
@@ -71,7 +71,7 @@ extension Families {
   }
 
   private static let eyeLike = OperatorDefinition(
-    "EyeLike", types: "float, integer, bool",
+    "EyeLike", types: "float, integers, bool",
     tensors: { settings in
       let diagonal = try settings.int("k", default: 0)
       let type = try settings.int("dtype").map { try ElementType(numberTypeAttribute: $0) }
@@ -80,7 +80,7 @@ extension Families {
         guard like.rank == 2 else {
           throw KernelProblem("\(like.description) is not a matrix")
         }
-        let result = try call.context.make(type ?? like.elementType, like.shape)
+        let result = try call.context.allocate(type ?? like.elementType, like.shape)
         let one = try call.context.allocate(result.elementType, [1], doubles: [1])
         result.target.initializeMemory(as: UInt8.self, repeating: 0, count: result.byteCount)
         let (rows, columns) = (like.shape[0], like.shape[1])

@@ -6,7 +6,7 @@ extension Families {
   static let gridSample = OperatorDefinition(
     "GridSample",
     versions: "bilinear and bicubic in 16, linear and cubic and more axes since 20",
-    types: "float32, float64, half precision", layouts: .any,
+    types: "float", layouts: .any,
     tensors: { settings in
       let sampling = try GridSampling(settings)
       return wideningHalves { call in
@@ -57,7 +57,7 @@ struct GridSampling: Sendable {
     _ type: Element.Type, _ tensor: Tensor, _ grid: Tensor, _ context: RunContext
   ) throws -> Tensor {
     let shape = try resultShape(tensor, grid)
-    let result = context.allocate(tensor.elementType, shape, layout: tensor.layout)
+    let result = try context.allocate(tensor.elementType, shape, layout: tensor.layout)
     guard result.count > 0 else { return result }
     let work = GridWork(tensor: tensor, result: result)
     guard work.sourceCount > 0, work.sourceCount < 1 << 31 else {

@@ -21,7 +21,7 @@ extension Families {
         } else {
           shape.replaceSubrange(axis...axis, with: places.shape)
         }
-        let result = try call.context.make(data.elementType, shape)
+        let result = try call.context.allocate(data.elementType, shape)
         let (rows, inner) = frame(of: data.shape, layout: .rowMajor, axis: axis)
         if places.count == 1 {
           let place = try call.index(places, extent: extent)
@@ -68,7 +68,7 @@ extension Families {
         let data = try call.tensor(0)
         let places = try call.tensor(1)
         let lines = try ElementLines(data, places, axis: axis, call)
-        let result = try call.context.make(data.elementType, places.shape)
+        let result = try call.context.allocate(data.elementType, places.shape)
         try data.elementType.visitWidth(ElementPicking(lines: lines, data: data, result: result))
         return [result]
       }
@@ -98,7 +98,7 @@ extension Families {
         let places = try call.tensor(1)
         let tuples = try IndexTuples(places, in: data, batchAxes: batchAxes, call)
         let shape = places.shape.dropLast() + data.shape[(batchAxes + tuples.length)...]
-        let result = try call.context.make(data.elementType, Array(shape))
+        let result = try call.context.allocate(data.elementType, Array(shape))
         if result.count > 0 {
           gs_gather_rows(
             data.start, tuples.rows.baseAddress, tuples.rows.count, tuples.inner * data.width,
@@ -117,7 +117,7 @@ extension Families {
         if axis == nil { data = data.reshaped([data.count]) }
         let axis = try resolvedAxis(axis ?? 0, rank: data.rank)
         let condition = try call.tensor(1, .bool).elements(UInt8.self)
-        let chosen = call.context.scratch(Int64.self, condition.count)
+        let chosen = try call.context.scratch(Int64.self, condition.count)
         var count = 0
         for place in 0..<condition.count where condition[place] != 0 {
           chosen[count] = Int64(place)
@@ -130,7 +130,7 @@ extension Families {
         }
         var shape = data.shape
         shape[axis] = count
-        let result = call.context.allocate(data.elementType, shape)
+        let result = try call.context.allocate(data.elementType, shape)
         if result.count == 0 { return [result] }
         let (rows, inner) = frame(of: data.shape, layout: .rowMajor, axis: axis)
         try pickRows(
@@ -141,13 +141,13 @@ extension Families {
     })
 
   private static let nonZero = OperatorDefinition(
-    "NonZero", types: "float, integer, bool",
+    "NonZero", types: "float, integers, bool",
     tensors: { _ in
       { call in
         let tensor = try call.tensor(0)
-        let found = call.context.scratch(Int64.self, tensor.count)
+        let found = try call.context.scratch(Int64.self, tensor.count)
         let count = try tensor.elementType.visitWidth(NonZeroScan(tensor: tensor, found: found))
-        let result = call.context.allocate(.int64, [max(1, tensor.rank), count])
+        let result = try call.context.allocate(.int64, [max(1, tensor.rank), count])
         let out = result.mutableElements(Int64.self)
         if tensor.rank == 0 { for place in 0..<count { out[place] = 0 } }
         var step: Int64 = 1
@@ -191,7 +191,7 @@ extension Families {
         let axis = try resolvedAxis(axis, rank: places.rank + 1)
         var shape = places.shape
         shape.insert(classes, at: axis)
-        let result = try call.context.make(values.elementType, shape)
+        let result = try call.context.allocate(values.elementType, shape)
         let inner = shape[(axis + 1)...].reduce(1, &*)
         try values.elementType.visitWidth(
           OneHotFilling(

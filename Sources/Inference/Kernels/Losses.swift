@@ -21,7 +21,7 @@ extension Families {
         let scores = try call.tensor(0)
         try scores.checkExtents()
         guard scores.rank >= 2 else { throw KernelProblem("\(scores.description) has no classes") }
-        let logarithms = call.context.allocate(scores.elementType, scores.shape)
+        let logarithms = try call.context.allocate(scores.elementType, scores.shape)
         let block = AxisBlock(scores.shape, axes: 1..<2)
         if scores.count > 0 {
           switch scores.elementType {
@@ -75,9 +75,9 @@ private struct ClassLoss: Sendable {
     }
     switch logarithms.elementType {
     case .float32:
-      return join(Float.self, logarithms, shape, classes, count, weights, call.context)
+      return try join(Float.self, logarithms, shape, classes, count, weights, call.context)
     case .float64:
-      return join(Double.self, logarithms, shape, classes, count, weights, call.context)
+      return try join(Double.self, logarithms, shape, classes, count, weights, call.context)
     default: throw KernelProblem("\(logarithms.elementType.name) is not a floating-point type")
     }
   }
@@ -85,9 +85,9 @@ private struct ClassLoss: Sendable {
   private func join<Element: NumberElement>(
     _ type: Element.Type, _ logarithms: Tensor, _ shape: [Int], _ classes: [Int], _ count: Int,
     _ weights: [Double]?, _ context: RunContext
-  ) -> Tensor {
+  ) throws -> Tensor {
     let values = logarithms.elements(type)
-    let result = context.allocate(logarithms.elementType, joining == .none ? shape : [])
+    let result = try context.allocate(logarithms.elementType, joining == .none ? shape : [])
     let out = result.mutableElements(type)
     let positions = shape.dropFirst().reduce(1, *)
     var (sum, total) = (0.0, 0.0)

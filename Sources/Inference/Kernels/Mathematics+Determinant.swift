@@ -12,7 +12,7 @@ extension Families {
         }
         let size = input.shape[input.rank - 1]
         let wide = try Elementwise.cast(input, to: .float64, call.context)
-        let result = call.context.allocate(.float64, input.shape.dropLast(2))
+        let result = try call.context.allocate(.float64, input.shape.dropLast(2))
         let matrices = wide.elements(Double.self)
         let out = result.mutableElements(Double.self)
         var work = [Double](repeating: 0, count: size * size)

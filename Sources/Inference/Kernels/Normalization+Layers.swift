@@ -3,7 +3,7 @@ import ModelGraph
 
 extension Families {
   static let layerNormalization = OperatorDefinition(
-    "LayerNormalization", versions: "since 17; Mean and InvStdDev in the type of stash_type",
+    "LayerNormalization", versions: "Mean and InvStdDev in the type of stash_type",
     tensors: { settings in
       let kernel = try LayerNormalization(settings, isCentering: true)
       return { call in
@@ -14,7 +14,7 @@ extension Families {
     })
 
   static let rmsNormalization = OperatorDefinition(
-    "RMSNormalization", versions: "since 23",
+    "RMSNormalization",
     tensors: { settings in
       let kernel = try LayerNormalization(settings, isCentering: false)
       return { call in
@@ -26,7 +26,7 @@ extension Families {
     })
 
   static let simplifiedLayerNormalization = OperatorDefinition(
-    "SimplifiedLayerNormalization", versions: "onnxruntime's",
+    "SimplifiedLayerNormalization",
     tensors: { settings in
       let kernel = try LayerNormalization(settings, isCentering: false)
       return { call in
@@ -47,7 +47,7 @@ extension Families {
   /// and bias is normalized over the last axis, and is the fourth output.
   private static func skipNormalization(_ name: String, isCentering: Bool) -> OperatorDefinition {
     OperatorDefinition(
-      name, domain: "com.microsoft", versions: "onnxruntime's",
+      name, domain: "com.microsoft",
       tensors: { settings in
         let kernel = try LayerNormalization(settings, isCentering: isCentering, epsilon: 1e-12)
         let biasIndex = isCentering ? 4 : 3
@@ -64,7 +64,7 @@ extension Families {
             type: type, call.context)
           return [
             results.normalized, results.means, results.inverses,
-            sum.narrowed(to: type, call.context),
+            try sum.narrowed(to: type, call.context),
           ]
         }
       })
@@ -106,7 +106,7 @@ extension Tensor {
     guard try broadcastShape(shape, target) == target else {
       throw KernelProblem("the shape \(shape) does not broadcast to \(target)")
     }
-    let result = context.allocate(elementType, target)
+    let result = try context.allocate(elementType, target)
     let strides = broadcastStrides(shape, to: target)
     let columns = target.last ?? 1
     let step = strides.last ?? 0
@@ -154,15 +154,15 @@ private struct LayerNormalization: Sendable {
   ) throws -> Results {
     try data.checkExtents()
     let axis = try resolvedAxis(axis, rank: data.rank)
-    let wide = data.widened(context)
+    let wide = try data.widened(context)
     let rows = data.shape[..<axis].reduce(1, *)
     let count = data.shape[axis...].reduce(1, *)
     let scale = try parameter(scale, data, axis, wide.elementType, context)
     let bias = try bias.map { try parameter($0, data, axis, wide.elementType, context) }
     let stashShape = data.shape[..<axis] + data.shape[axis...].map { _ in 1 }
-    let result = context.allocate(wide.elementType, data.shape)
-    let means = context.allocate(wide.elementType, Array(stashShape))
-    let inverses = context.allocate(wide.elementType, Array(stashShape))
+    let result = try context.allocate(wide.elementType, data.shape)
+    let means = try context.allocate(wide.elementType, Array(stashShape))
+    let inverses = try context.allocate(wide.elementType, Array(stashShape))
     let work = LayerWork(
       data: wide, rows: rows, count: count, scale: scale.tensor, scaleStep: scale.step,
       bias: bias?.tensor, biasStep: bias?.step ?? 0, result: result, means: means,
@@ -173,7 +173,7 @@ private struct LayerNormalization: Sendable {
     default: throw KernelProblem("\(data.elementType.name) is not a floating-point type")
     }
     return Results(
-      normalized: result.narrowed(to: type ?? data.elementType, context),
+      normalized: try result.narrowed(to: type ?? data.elementType, context),
       means: try stashed(means, context), inverses: try stashed(inverses, context))
   }
 
@@ -187,7 +187,7 @@ private struct LayerNormalization: Sendable {
   private func parameter(
     _ tensor: Tensor, _ data: Tensor, _ axis: Int, _ type: ElementType, _ context: RunContext
   ) throws -> (tensor: Tensor, step: Int) {
-    let wide = tensor.widened(context)
+    let wide = try tensor.widened(context)
     guard wide.elementType == type else {
       throw KernelProblem("a parameter is \(tensor.elementType.name) for \(data.elementType.name)")
     }

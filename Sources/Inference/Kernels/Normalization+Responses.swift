@@ -18,7 +18,7 @@ extension Families {
         let norms = try reduction.apply(to: data, call.context)
         let place = data.layout.physicalAxis(axis, rank: data.rank)
         let block = AxisBlock(data.layout.physicalShape(data.shape), axes: place..<place + 1)
-        let result = call.context.allocate(data.elementType, data.shape, layout: data.layout)
+        let result = try call.context.allocate(data.elementType, data.shape, layout: data.layout)
         switch data.elementType {
         case .float32: divide(Float.self, data, by: norms, block, into: result)
         case .float64: divide(Double.self, data, by: norms, block, into: result)
@@ -70,7 +70,7 @@ extension Families {
         let data = try call.tensor(0)
         try data.checkExtents()
         let resolved = Set(try axes.map { try resolvedAxis($0, rank: data.rank) })
-        let result = call.context.allocate(data.elementType, data.shape, layout: data.layout)
+        let result = try call.context.allocate(data.elementType, data.shape, layout: data.layout)
         switch data.elementType {
         case .float32: standardize(Float.self, data, resolved, into: result)
         case .float64: standardize(Double.self, data, resolved, into: result)
@@ -131,7 +131,7 @@ private struct LocalResponse: Sendable {
   func apply(to data: Tensor, _ context: RunContext) throws -> Tensor {
     guard data.rank >= 2 else { throw KernelProblem("\(data.description) has no channels") }
     try data.checkExtents()
-    let result = context.allocate(.float32, data.shape, layout: data.layout)
+    let result = try context.allocate(.float32, data.shape, layout: data.layout)
     guard data.count > 0 else { return result }
     let (samples, channels) = (data.shape[0], data.shape[1])
     let positions = data.count / (samples * channels)

@@ -88,16 +88,16 @@ private struct BatchNormalization: Sendable {
       }
     default: throw KernelProblem("\(data.elementType.name) is not a floating-point type")
     }
-    return result.narrowed(to: type, call.context)
+    return try result.narrowed(to: type, call.context)
   }
 
   func train(_ call: KernelCall) throws -> [Tensor] {
     let given = try call.tensor(0)
-    let data = given.widened(call.context)
+    let data = try given.widened(call.context)
     let geometry = try geometry(of: data)
     let parameters = try parameters(call, channels: geometry.channels)
     let (mean, variance) = try geometry.moments(data, call.context)
-    let result = call.context.allocate(data.elementType, data.shape, layout: data.layout)
+    let result = try call.context.allocate(data.elementType, data.shape, layout: data.layout)
     let scales = zip(parameters[0], variance).map { $0 / ($1 + epsilon).squareRoot() }
     if data.elementType == .float32 {
       try geometry.scale(
@@ -110,7 +110,7 @@ private struct BatchNormalization: Sendable {
     }
     let type = try call.tensor(3).elementType
     return [
-      result.narrowed(to: given.elementType, call.context),
+      try result.narrowed(to: given.elementType, call.context),
       try running(parameters[2], mean, type, call.context),
       try running(parameters[3], variance, type, call.context),
     ]

@@ -1,24 +1,41 @@
 /// The manual's page of operators, made from the table.
 package enum OperatorReference {
-  /// Markdown: one row an operator, ONNX's own first, then each other domain's.
+  /// The heading of the page's second part, which `make conformance` writes.
+  package static let casesHeading = "## ONNX backend tests"
+
+  /// Markdown: a section a family with one row an operator.
   package static func markdown() -> String {
     var text = """
       # Operators the engine runs
 
-      Written by `make conformance` from the table in the code; do not edit.
+      <!-- Generated from OperatorTable; `make conformance` writes it. -->
 
-      Computation is in float32, or better where a type is wider. `float` means float32, float64 and, through
-      float32, float16 and bfloat16. Versions of ONNX's operator set from 7 on are understood.
-
-      | operator | domain | types | versions |
-      |---|---|---|---|
+      Operators of ONNX, and of ONNX Runtime where a name has `com.microsoft` before it. Versions
+      are those of the operator set in which an operator came and changed, after ONNX
+      \(OperatorHistory.source); models may have any from 7 on. Types are those computed with:
+      16-bit floats in float32, all others as they are.
 
       """
-    let sorted = OperatorTable.all.sorted { ($0.domain, $0.name) < ($1.domain, $1.name) }
-    for entry in sorted {
-      let domain = entry.domain.isEmpty ? "ai.onnx" : entry.domain
-      text += "| \(entry.name) | \(domain) | \(entry.types) | \(entry.versions) |\n"
+    for family in OperatorTable.families where !family.operators.isEmpty {
+      text += "\n## \(family.title)\n\n| operator | versions | what differs | types |\n"
+      text += "| --- | --- | --- | --- |\n"
+      for entry in family.operators.sorted(by: { ($0.domain, $0.name) < ($1.domain, $1.name) }) {
+        text += "| \(name(entry)) | \(versions(entry)) | \(entry.versions) | \(entry.types) |\n"
+      }
     }
-    return text
+    let lacking = OperatorHistory.versions.keys.filter {
+      OperatorTable.find($0, domain: "") == nil
+    }
+    guard !lacking.isEmpty else { return text }
+    return text + "\n## Not run\n\n" + lacking.sorted().joined(separator: ", ") + ".\n"
+  }
+
+  private static func name(_ entry: OperatorDefinition) -> String {
+    entry.domain.isEmpty ? entry.name : "\(entry.domain).\(entry.name)"
+  }
+
+  private static func versions(_ entry: OperatorDefinition) -> String {
+    guard entry.domain.isEmpty else { return "1" }
+    return OperatorHistory.versions[entry.name]?.map(String.init).joined(separator: ", ") ?? "1"
   }
 }

@@ -1,15 +1,29 @@
 /// The one table of operators the engine runs.
 enum OperatorTable {
-  /// Every operator, family by family.
-  static let all: [OperatorDefinition] =
-    Families.constants + Families.arithmetic + Families.mathematics + Families.activations
-    + Families.comparisons + Families.casts + Families.shapes + Families.rearrangement
-    + Families.indexing + Families.generators + Families.sequences + Families.texts
-    + Families.reductions + Families.sorting + Families.softmax + Families.normalization
-    + Families.pooling + Families.resampling + Families.losses + Families.detection
-    + Families.convolution + Families.products + Families.einsum + Families.attention
-    + Families.recurrent + Families.controlFlow + Families.signal + Families.quantization
-    + Families.random + Families.training
+  /// Operators that belong together, and what the manual calls them.
+  typealias Family = (title: String, operators: [OperatorDefinition])
+
+  /// Every operator, family by family, in the manual's order.
+  static let families: [Family] = [
+    ("Convolution", Families.convolution), ("Matrix products", Families.products),
+    ("Einsum", Families.einsum), ("Attention", Families.attention),
+    ("Recurrent networks", Families.recurrent), ("Normalization", Families.normalization),
+    ("Pooling", Families.pooling), ("Activations", Families.activations),
+    ("Softmax", Families.softmax), ("Resampling", Families.resampling),
+    ("Arithmetic", Families.arithmetic), ("Mathematics", Families.mathematics),
+    ("Comparison and logic", Families.comparisons), ("Reductions", Families.reductions),
+    ("Sorting and searching", Families.sorting), ("Casts and identities", Families.casts),
+    ("Shapes", Families.shapes), ("Rearrangement", Families.rearrangement),
+    ("Indexing", Families.indexing), ("Constants", Families.constants),
+    ("Generators", Families.generators), ("Random numbers", Families.random),
+    ("Sequences and optionals", Families.sequences), ("Control flow", Families.controlFlow),
+    ("Texts", Families.texts), ("Signal processing", Families.signal),
+    ("Detection", Families.detection), ("Quantization", Families.quantization),
+    ("Losses", Families.losses), ("Training", Families.training),
+  ]
+
+  /// Every operator.
+  static let all = families.flatMap(\.operators)
 
   /// The operator of that name and domain.
   static func find(_ name: String, domain: String) -> OperatorDefinition? {

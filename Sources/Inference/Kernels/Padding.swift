@@ -135,7 +135,7 @@ extension Families {
   ) throws -> Tensor {
     let shape = try paddedShape(tensor.shape, widths)
     if widths.allSatisfy(\.isNone) { return tensor }
-    let result = try context.make(tensor.elementType, shape, layout: tensor.layout)
+    let result = try context.allocate(tensor.elementType, shape, layout: tensor.layout)
     if result.count == 0 { return result }
     let (from, to) = (tensor.strides, result.strides)
     var axes: [gs_pad_axis] = []
@@ -184,7 +184,7 @@ extension Families {
       throw KernelProblem("more is cut off \(given.description) than there is")
     }
     let tensor = try sliced(given, kept, context)
-    let result = try context.make(tensor.elementType, shape, layout: tensor.layout)
+    let result = try context.allocate(tensor.elementType, shape, layout: tensor.layout)
     if result.count == 0 { return result }
     guard tensor.count > 0 else { throw KernelProblem("there is nothing to repeat") }
     let order = tensor.layout.axisOrder(rank: tensor.rank)

@@ -16,18 +16,18 @@ extension Families {
       let wantsIndices = settings.hasOutput(1)
       return { call in
         let given = try call.tensor(0)
-        let data = given.widened(call.context)
+        let data = try given.widened(call.context)
         if wantsIndices {
           let search = MaximumSearch(windows: windows, countsColumnsFirst: countsColumnsFirst)
           let (values, places) = try search.pool(
             data.converted(to: .rowMajor, call.context), call.context)
-          return [values.narrowed(to: given.elementType, call.context), places]
+          return try [values.narrowed(to: given.elementType, call.context), places]
         }
         if data.elementType == .float32 {
           let pooled = try windows.poolLines(data, call.context) {
             gs_max_pool_line($0, $1, $2, $3, $4, $5)
           }
-          return [pooled.narrowed(to: given.elementType, call.context)]
+          return try [pooled.narrowed(to: given.elementType, call.context)]
         }
         let visitor = MaximumVisitor(windows: windows, data: data, context: call.context)
         return [try data.elementType.visitNumber(visitor)]
@@ -45,7 +45,7 @@ private struct MaximumVisitor: NumberVisitor {
     try data.checkExtents()
     let axes = try windows.axes(for: data.shape)
     let shape = try windows.shape(of: data, axes)
-    let result = context.allocate(data.elementType, shape, layout: data.layout)
+    let result = try context.allocate(data.elementType, shape, layout: data.layout)
     guard result.count > 0 else { return result }
     let isLast = result.layout == .channelsLast
     let channels = isLast ? data.shape[1] : 1
@@ -100,8 +100,8 @@ private struct MaximumSearch: Sendable {
     try data.checkExtents()
     let axes = try windows.axes(for: data.shape)
     let shape = try windows.shape(of: data, axes)
-    let values = context.allocate(data.elementType, shape)
-    let places = context.allocate(.int64, shape)
+    let values = try context.allocate(data.elementType, shape)
+    let places = try context.allocate(.int64, shape)
     guard values.count > 0 else { return (values, places) }
     let planeSize = axes.reduce(1) { $0 * $1.in }
     let resultSize = axes.reduce(1) { $0 * $1.out }

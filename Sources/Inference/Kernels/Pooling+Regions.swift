@@ -71,7 +71,7 @@ private struct Unpooling: Sendable {
       zip(shape, inferred).allSatisfy({ $0 >= $1 }),
       TensorData.elementCount(of: shape) != nil, TensorData.elementCount(of: inferred) != nil
     else { throw KernelProblem("the shape \(inferred) cannot be unpooled into \(shape)") }
-    let result = context.allocate(data.elementType, shape)
+    let result = try context.allocate(data.elementType, shape)
     try data.elementType.visitWidth(
       UnpoolVisitor(data: data, places: places, inferred: inferred, result: result))
     return result
@@ -124,7 +124,7 @@ private struct RegionPooling: Sendable {
     guard TensorData.elementCount(of: shape) != nil else {
       throw KernelProblem("the pooled shape \(shape) has too many elements")
     }
-    let result = context.allocate(data.elementType, shape)
+    let result = try context.allocate(data.elementType, shape)
     let out = result.mutableElements(type)
     let values = regions.elements(type)
     for region in 0..<shape[0] {

@@ -159,7 +159,7 @@ struct WindowSums: Sendable {
     try data.checkExtents()
     let axes = try windows.axes(for: data.shape)
     let shape = try windows.shape(of: data, axes)
-    let result = context.allocate(data.elementType, shape, layout: data.layout)
+    let result = try context.allocate(data.elementType, shape, layout: data.layout)
     guard result.count > 0 else { return result }
     switch data.elementType {
     case .float32: try pool(Float.self, data, axes, into: result, context)
@@ -178,7 +178,7 @@ struct WindowSums: Sendable {
     let samples = isLast ? data.shape[0] : data.shape[0] * data.shape[1]
     let sampleSize = axes.reduce(channels) { $0 * $1.in }
     let places = axes.reduce(1) { $0 * $1.out }
-    let sums = context.scratch(Double.self, channels)
+    let sums = try context.scratch(Double.self, channels)
     let out = result.mutableElements(type)
     for item in 0..<samples * places {
       let place = item % places

@@ -92,8 +92,8 @@ extension PoolWindows {
     try data.checkExtents()
     let axes = try axes(for: data.shape)
     let isWide = data.shape[1] >= 8 && data.rank >= 3
-    let source = isWide ? data.converted(to: .channelsLast, context) : data
-    let result = context.allocate(.float32, try shape(of: data, axes), layout: source.layout)
+    let source = try isWide ? data.converted(to: .channelsLast, context) : data
+    let result = try context.allocate(.float32, try shape(of: data, axes), layout: source.layout)
     guard result.count > 0 else { return result }
     let channels = source.layout == .channelsLast ? data.shape[1] : 1
     let samples = data.shape[0] * (channels == 1 ? data.shape[1] : 1)

@@ -1,5 +1,6 @@
 import Glibc
 import ModelGraph
+import Support
 
 extension Families {
   /// Operators that draw random numbers.
@@ -12,19 +13,19 @@ extension Families {
   ]
 
   private static let randomNormal = OperatorDefinition(
-    "RandomNormal", types: "float32, float64, half precision", isPure: false,
+    "RandomNormal", types: "float", isPure: false,
     tensors: { try filling($0, shape: try $0.ints("shape"), with: normal(of: $0)) })
 
   private static let randomNormalLike = OperatorDefinition(
-    "RandomNormalLike", types: "float32, float64, half precision", isPure: false,
+    "RandomNormalLike", types: "float", isPure: false,
     tensors: { try filling($0, shape: nil, with: normal(of: $0)) })
 
   private static let randomUniform = OperatorDefinition(
-    "RandomUniform", types: "float32, float64, half precision", isPure: false,
+    "RandomUniform", types: "float", isPure: false,
     tensors: { try filling($0, shape: try $0.ints("shape"), with: uniform(of: $0)) })
 
   private static let randomUniformLike = OperatorDefinition(
-    "RandomUniformLike", types: "float32, float64, half precision", isPure: false,
+    "RandomUniformLike", types: "float", isPure: false,
     tensors: { try filling($0, shape: nil, with: uniform(of: $0)) })
 
   private static let bernoulli = OperatorDefinition(
@@ -43,7 +44,7 @@ extension Families {
     })
 
   private static let multinomial = OperatorDefinition(
-    "Multinomial", types: "float32, float64, half precision; gives integers", isPure: false,
+    "Multinomial", types: "float; gives integers", isPure: false,
     tensors: { settings in
       let seed = try seed(of: settings)
       let type = try ElementType(numberTypeAttribute: settings.int("dtype", default: 6))
@@ -56,14 +57,12 @@ extension Families {
         guard input.rank == 2, input.shape[1] > 0 else {
           throw KernelProblem("log-probabilities of shape \(input.shape) cannot be drawn from")
         }
-        guard let count = TensorData.elementCount(of: [input.shape[0], sampleSize]) else {
-          throw KernelProblem("\(sampleSize) samples cannot be drawn")
-        }
+        try call.context.checkRoom(.float64, [input.shape[0], sampleSize])
         var random = NodeRandom(seed: seed)
         let classes = input.shape[1]
         let logits = try input.doubles()
         var drawn: [Double] = []
-        drawn.reserveCapacity(count)
+        drawn.reserveCapacity(input.shape[0] * sampleSize)
         for row in 0..<input.shape[0] {
           let sums = cumulativeProbabilities(logits[row * classes..<(row + 1) * classes])
           for _ in 0..<sampleSize {
@@ -100,11 +99,9 @@ extension Families {
     return { call in
       let like = shape == nil ? try call.tensor(0) : nil
       let extents = shape ?? like?.shape ?? []
-      guard let count = TensorData.elementCount(of: extents), count < 1 << 40 else {
-        throw KernelProblem("a tensor of shape \(extents) is too large")
-      }
+      try call.context.checkRoom(.float64, extents)
       var random = NodeRandom(seed: seed)
-      let drawn = (0..<count).map { _ in draw(&random) }
+      let drawn = (0..<(TensorData.elementCount(of: extents) ?? 0)).map { _ in draw(&random) }
       let element = type ?? like?.elementType ?? .float32
       guard element.isFloat else {
         throw KernelProblem(lacking: "random numbers of type \(element.name) are not supported")
@@ -128,24 +125,16 @@ extension Families {
   }
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014) with the distributions that nodes ask for.
+/// Random numbers with the distributions that nodes ask for.
 struct NodeRandom {
-  private var state: UInt64
+  private var bits: SplitMix64
   private var spare: Double?
 
   /// Starts the sequence of that seed.
-  init(seed: UInt64) { state = seed &* 0x2545_f491_4f6c_dd1d }
-
-  private mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
-  }
+  init(seed: UInt64) { bits = SplitMix64(seed: seed &* 0x2545_f491_4f6c_dd1d) }
 
   /// Evenly spread over 0..<1, in steps of 2^-53.
-  mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
+  mutating func uniform() -> Double { bits.unit() }
 
   /// Normally distributed with mean 0 and deviation 1 (Box and Muller 1958), two at a time.
   mutating func normal() -> Double {

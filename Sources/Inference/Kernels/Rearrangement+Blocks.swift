@@ -18,7 +18,7 @@ extension Families {
           if overflow { throw KernelProblem("\(extent) elements times \(times) are too many") }
           return product
         }
-        let result = try call.context.make(tensor.elementType, shape, layout: tensor.layout)
+        let result = try call.context.allocate(tensor.elementType, shape, layout: tensor.layout)
         let strides = result.strides
         try Movement(
           extents: repeats + tensor.shape,
@@ -48,7 +48,7 @@ extension Families {
         let shape = [
           tensor.shape[0], channels, tensor.shape[2] &* size, tensor.shape[3] &* size,
         ]
-        let result = try call.context.make(tensor.elementType, shape, layout: tensor.layout)
+        let result = try call.context.allocate(tensor.elementType, shape, layout: tensor.layout)
         let (from, to) = (tensor.strides, result.strides)
         let steps = mode == "DCR" ? (1, size &* channels, channels) : (size &* size, size, 1)
         try Movement(
@@ -75,7 +75,7 @@ extension Families {
         let shape = [
           tensor.shape[0], channels &* size &* size, tensor.shape[2] / size, tensor.shape[3] / size,
         ]
-        let result = try call.context.make(tensor.elementType, shape, layout: tensor.layout)
+        let result = try call.context.allocate(tensor.elementType, shape, layout: tensor.layout)
         let (from, to) = (tensor.strides, result.strides)
         try Movement(
           extents: [shape[0], channels, shape[2], size, shape[3], size],
@@ -110,7 +110,8 @@ extension Families {
         else {
           throw KernelProblem("the lengths \(lengths) do not fit \(tensor.description)")
         }
-        let result = call.context.allocate(tensor.elementType, tensor.shape, layout: tensor.layout)
+        let result = try call.context.allocate(
+          tensor.elementType, tensor.shape, layout: tensor.layout)
         try reverse(
           tensor, into: result, lengths, batchAxis: batchAxis, timeAxis: timeAxis, call.context)
         return [result]
@@ -150,7 +151,7 @@ extension Families {
           throw KernelProblem("\(tensor.description) has no rows and columns")
         }
         let diagonal = try call.integers(1)?.first ?? 0
-        let result = call.context.allocate(tensor.elementType, tensor.shape)
+        let result = try call.context.allocate(tensor.elementType, tensor.shape)
         if result.count > 0 {
           keepTriangle(tensor, into: result, upper: keepsUpper, diagonal: diagonal)
         }

@@ -80,7 +80,7 @@ private struct Folding: NumberVisitor {
         "\(tensor.description) does not hold \(plan.blocks) blocks of \(plan.block) elements")
     }
     let channels = tensor.shape[1] / blockSize
-    let result = try call.context.make(
+    let result = try call.context.allocate(
       tensor.elementType, [tensor.shape[0], channels] + plan.image)
     let out = result.mutableElements(type)
     out.initialize(repeating: 0)

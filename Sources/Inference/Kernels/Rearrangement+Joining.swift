@@ -9,14 +9,14 @@ extension Families {
         throw KernelProblem("the attribute 'axis' is missing")
       }
       return { call in
-        if axis == 0 || axis == -1, let list = joinedLists(call) { return [list] }
+        if axis == 0 || axis == -1, let list = try joinedLists(call) { return [list] }
         return [try joined(call.tensors(), axis: axis, call.context)]
       }
     })
 
   /// Short lists of 64-bit integers behind one another, as shapes are put together; nil for
   /// anything else.
-  private static func joinedLists(_ call: KernelCall) -> Tensor? {
+  private static func joinedLists(_ call: KernelCall) throws -> Tensor? {
     var count = 0
     for input in call.inputs {
       guard case .tensor(let list)? = input, list.rank == 1, list.elementType == .int64,
@@ -24,7 +24,7 @@ extension Families {
       else { return nil }
       count += list.count
     }
-    let result = call.context.allocate(.int64, [count])
+    let result = try call.context.allocate(.int64, [count])
     var target = result.target
     for case .tensor(let list)? in call.inputs {
       target.copyMemory(from: list.start, byteCount: list.byteCount)
@@ -50,7 +50,7 @@ extension Families {
       if tensor.layout == .channelsLast { channelsLastElements += 2 * tensor.count }
     }
     let total = shape.reduce(1, &*)
-    let result = try context.make(
+    let result = try context.allocate(
       first.elementType, shape, layout: channelsLastElements > total ? .channelsLast : .rowMajor)
     var place = 0
     for tensor in tensors where tensor.count > 0 {
@@ -155,7 +155,7 @@ extension Families {
     var place = 0
     return try lengths.map { length in
       shape[axis] = length
-      let part = context.allocate(tensor.elementType, shape, layout: tensor.layout)
+      let part = try context.allocate(tensor.elementType, shape, layout: tensor.layout)
       if part.count > 0 {
         try moveRows(
           tensor.start + place * step, stride: extent * step, to: part.target,

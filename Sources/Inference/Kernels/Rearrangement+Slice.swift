@@ -71,7 +71,7 @@ extension Families {
   ) throws -> Tensor {
     let shape = ranges.map(\.count)
     if shape == tensor.shape, ranges.allSatisfy({ $0.step == 1 }) { return tensor }
-    let result = context.allocate(tensor.elementType, shape, layout: tensor.layout)
+    let result = try context.allocate(tensor.elementType, shape, layout: tensor.layout)
     if result.count == 0 { return result }
     let strides = tensor.strides
     var offset = 0

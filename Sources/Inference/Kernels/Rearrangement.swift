@@ -40,14 +40,13 @@ extension Families {
     let strides = tensor.strides
     let shape = permutation.map { tensor.shape[$0] }
     let from = permutation.map { strides[$0] }
-    try checkShape(shape, tensor.elementType)
     for layout in [Layout.rowMajor, .channelsLast]
     where layout == .rowMajor || shape.count >= 3 {
       if holdsSameOrder(shape, from, elementStrides(shape, layout)) {
         return Tensor(tensor.elementType, shape, layout: layout, storage: tensor.storage)
       }
     }
-    let result = context.allocate(tensor.elementType, shape)
+    let result = try context.allocate(tensor.elementType, shape)
     try Movement(extents: shape, from: from, to: result.strides).run(
       tensor.start, to: result.target, width: tensor.width, context)
     return result

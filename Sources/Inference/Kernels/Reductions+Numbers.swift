@@ -24,7 +24,7 @@ struct ReductionVisitor {
     for (index, pass) in passes.enumerated() {
       let target =
         index == passes.count - 1
-        ? result : context.allocate(.float32, [pass.outer, pass.inner])
+        ? result : try context.allocate(.float32, [pass.outer, pass.inner])
       try run(operation, pass, from: source, to: target)
       source = target
       if operation == GS_REDUCE_SUM_MAGNITUDES || operation == GS_REDUCE_SUM_SQUARES {
@@ -87,13 +87,13 @@ struct ReductionVisitor {
   func reduceDoubles() throws {
     guard data.count > 0 else { return fill(emptyValue) }
     switch kind {
-    case .sum, .mean, .logSum: fold(Double.self) { $0 + $1 }
-    case .product: fold(Double.self) { $0 * $1 }
-    case .maximum: fold(Double.self) { $1 > $0 || $1.isNaN ? $1 : $0 }
-    case .minimum: fold(Double.self) { $1 < $0 || $1.isNaN ? $1 : $0 }
-    case .magnitudes: fold(Double.self, term: { abs($0) }, join: { $0 + $1 })
-    case .norm, .squares: fold(Double.self, term: { $0 * $0 }, join: { $0 + $1 })
-    case .logSumExp: logSumExp()
+    case .sum, .mean, .logSum: try fold(Double.self) { $0 + $1 }
+    case .product: try fold(Double.self) { $0 * $1 }
+    case .maximum: try fold(Double.self) { $1 > $0 || $1.isNaN ? $1 : $0 }
+    case .minimum: try fold(Double.self) { $1 < $0 || $1.isNaN ? $1 : $0 }
+    case .magnitudes: try fold(Double.self, term: { abs($0) }, join: { $0 + $1 })
+    case .norm, .squares: try fold(Double.self, term: { $0 * $0 }, join: { $0 + $1 })
+    case .logSumExp: try logSumExp()
     }
     let out = result.mutableElements(Double.self)
     switch kind {
@@ -108,13 +108,13 @@ struct ReductionVisitor {
   func reduceIntegers<Element: NumberElement & FixedWidthInteger>(_ type: Element.Type) throws {
     guard data.count > 0 else { return fill(Element(converting: emptyValue)) }
     switch kind {
-    case .sum, .mean, .logSum: fold(type) { $0 &+ $1 }
-    case .product: fold(type) { $0 &* $1 }
-    case .maximum: fold(type) { max($0, $1) }
-    case .minimum: fold(type) { min($0, $1) }
+    case .sum, .mean, .logSum: try fold(type) { $0 &+ $1 }
+    case .product: try fold(type) { $0 &* $1 }
+    case .maximum: try fold(type) { max($0, $1) }
+    case .minimum: try fold(type) { min($0, $1) }
     case .magnitudes:
-      fold(type, term: { Element(truncatingIfNeeded: $0.magnitude) }, join: { $0 &+ $1 })
-    case .norm, .squares: fold(type, term: { $0 &* $0 }, join: { $0 &+ $1 })
+      try fold(type, term: { Element(truncatingIfNeeded: $0.magnitude) }, join: { $0 &+ $1 })
+    case .norm, .squares: try fold(type, term: { $0 &* $0 }, join: { $0 &+ $1 })
     case .logSumExp: return try throughDoubles(type)
     }
     let out = result.mutableElements(type)
@@ -136,17 +136,17 @@ struct ReductionVisitor {
   func reduceTruths() throws {
     guard data.count > 0 else { return fill(UInt8(kind == .minimum ? 1 : 0)) }
     if kind == .maximum {
-      fold(UInt8.self) { max($0, $1) }
+      try fold(UInt8.self) { max($0, $1) }
     } else {
-      fold(UInt8.self) { min($0, $1) }
+      try fold(UInt8.self) { min($0, $1) }
     }
   }
 
   private func throughDoubles<Element: NumberElement>(_ type: Element.Type) throws {
-    let values = context.allocate(.float64, data.shape, layout: data.layout)
+    let values = try context.allocate(.float64, data.shape, layout: data.layout)
     let wide = values.mutableElements(Double.self)
     for (index, value) in data.elements(type).enumerated() { wide[index] = value.asDouble }
-    let reduced = context.allocate(.float64, result.shape, layout: result.layout)
+    let reduced = try context.allocate(.float64, result.shape, layout: result.layout)
     let visitor = ReductionVisitor(
       reduction: reduction, data: values, result: reduced, context: context)
     try visitor.reduceDoubles()
@@ -175,12 +175,13 @@ struct ReductionVisitor {
   private func fold<Element: TensorElement>(
     _ type: Element.Type, term: (Element) -> Element = { $0 },
     join: (Element, Element) -> Element
-  ) {
+  ) throws {
     var source = data
     let passes = reduction.passes(over: data)
     for (index, pass) in passes.enumerated() {
       let isLast = index == passes.count - 1
-      let target = isLast ? result : context.allocate(result.elementType, [pass.outer, pass.inner])
+      let target =
+        try isLast ? result : context.allocate(result.elementType, [pass.outer, pass.inner])
       let values = source.elements(type)
       let out = target.mutableElements(type)
       for block in 0..<pass.outer {
@@ -198,12 +199,12 @@ struct ReductionVisitor {
   }
 
   /// The largest value taken out of the exponentials' sum, so that nothing overflows.
-  private func logSumExp() {
+  private func logSumExp() throws {
     var source = data
     let passes = reduction.passes(over: data)
     for (index, pass) in passes.enumerated() {
       let isLast = index == passes.count - 1
-      let target = isLast ? result : context.allocate(.float64, [pass.outer, pass.inner])
+      let target = try isLast ? result : context.allocate(.float64, [pass.outer, pass.inner])
       let values = source.elements(Double.self)
       let out = target.mutableElements(Double.self)
       for place in 0..<pass.outer * pass.inner {

@@ -79,7 +79,7 @@ struct Reduction: Sendable {
   func apply(to data: Tensor, _ context: RunContext) throws -> Tensor {
     try data.checkExtents()
     let kept = data.shape.indices.map { axes.contains($0) ? 1 : data.shape[$0] }
-    let result = context.allocate(data.elementType, kept, layout: data.layout)
+    let result = try context.allocate(data.elementType, kept, layout: data.layout)
     let visitor = ReductionVisitor(reduction: self, data: data, result: result, context: context)
     switch data.elementType {
     case .float32: try visitor.reduceFloats()
@@ -95,17 +95,17 @@ struct Reduction: Sendable {
     case .bool where kind == .maximum || kind == .minimum: try visitor.reduceTruths()
     default: throw KernelProblem(lacking: "\(data.elementType.name) cannot be reduced this way")
     }
-    return keepsAxes ? result : withoutAxes(result, context)
+    return keepsAxes ? result : try withoutAxes(result, context)
   }
 
   /// Drops the reduced axes, which have an extent of 1.
-  private func withoutAxes(_ result: Tensor, _ context: RunContext) -> Tensor {
+  private func withoutAxes(_ result: Tensor, _ context: RunContext) throws -> Tensor {
     let shape = result.shape.indices.filter { !axes.contains($0) }.map { result.shape[$0] }
     if Layout.coincide(for: result.shape) { return result.relabelled(.rowMajor).reshaped(shape) }
     if result.layout == .channelsLast, !axes.contains(0), !axes.contains(1), shape.count >= 3 {
       return Tensor(result.elementType, shape, layout: .channelsLast, storage: result.storage)
     }
-    return result.converted(to: .rowMajor, context).reshaped(shape)
+    return try result.converted(to: .rowMajor, context).reshaped(shape)
   }
 
   /// How many values each result joins.

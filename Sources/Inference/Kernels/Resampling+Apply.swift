@@ -13,13 +13,13 @@ extension Resampling {
     else { throw KernelProblem("a tensor of shape \(shape) is too large") }
     if axes.allSatisfy(\.isUnchanged) { return tensor }
     guard count > 0 else {
-      return context.allocate(tensor.elementType, shape, layout: tensor.layout)
+      return try context.allocate(tensor.elementType, shape, layout: tensor.layout)
     }
     guard tensor.count > 0 else {
       throw KernelProblem("a tensor without elements cannot become one of shape \(shape)")
     }
     let physical = tensor.layout.axisOrder(rank: tensor.rank).map { axes[$0] }
-    let result = context.allocate(tensor.elementType, shape, layout: tensor.layout)
+    let result = try context.allocate(tensor.elementType, shape, layout: tensor.layout)
     if interpolation == .nearest {
       try pick(tensor, physical, into: result, context)
     } else {
@@ -36,9 +36,9 @@ extension Resampling {
     case .float32:
       try interpolateFloats(tensor, axes, into: result, context)
     case .float16, .bfloat16:
-      let wide = context.allocate(.float32, result.shape, layout: result.layout)
+      let wide = try context.allocate(.float32, result.shape, layout: result.layout)
       try interpolateFloats(tensor.widened(context), axes, into: wide, context)
-      let narrow = wide.narrowed(to: tensor.elementType, context)
+      let narrow = try wide.narrowed(to: tensor.elementType, context)
       result.storage.base.copyMemory(from: narrow.storage.base, byteCount: narrow.byteCount)
     default:
       try tensor.elementType.visitNumber(
@@ -58,7 +58,7 @@ extension Resampling {
     var current = tensor
     for axis in changed.dropLast(pair ? 2 : 1) {
       shape[axis] = axes[axis].target
-      let next = context.allocate(.float32, shape)
+      let next = try context.allocate(.float32, shape)
       try resampleAxis(axis, axes[axis], current, next, context)
       current = next
     }
@@ -73,7 +73,7 @@ extension Resampling {
   private func resampleAxis(
     _ axis: Int, _ change: ResizedAxis, _ source: Tensor, _ result: Tensor, _ context: RunContext
   ) throws {
-    let samples = samples(change, context)
+    let samples = try samples(change, context)
     let physical = result.layout.physicalShape(result.shape)
     let inner = physical[(axis + 1)...].reduce(1, *)
     let outer = result.count / (change.target * inner)
@@ -92,8 +92,8 @@ extension Resampling {
     _ context: RunContext
   ) throws {
     let (rowChange, columnChange) = (axes[columnAxis - 1], axes[columnAxis])
-    let rows = samples(rowChange, context)
-    let columns = samples(columnChange, context)
+    let rows = try samples(rowChange, context)
+    let columns = try samples(columnChange, context)
     let inner = axes[(columnAxis + 1)...].reduce(1) { $0 * $1.target }
     let width = columnChange.target * inner
     let plane = rowChange.target * width

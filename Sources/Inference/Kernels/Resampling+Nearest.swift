@@ -9,11 +9,11 @@ extension Resampling {
     guard let width = tensor.elementType.memoryWidth,
       let last = axes.lastIndex(where: { !$0.isUnchanged })
     else { return }
-    let columns = nearestIndices(axes[last], context)
+    let columns = try nearestIndices(axes[last], context)
     let rowAxis = last > 0 ? axes[last - 1] : ResizedAxis(unchanged: 1)
-    let rows = nearestIndices(rowAxis, context)
+    let rows = try nearestIndices(rowAxis, context)
     let inner = axes[(last + 1)...].reduce(width) { $0 * $1.target }
-    let planes = sourcePlanes(Array(axes.prefix(max(0, last - 1))), context)
+    let planes = try sourcePlanes(Array(axes.prefix(max(0, last - 1))), context)
     let plane = rowAxis.target * axes[last].target * inner
     let sourcePlane = rowAxis.source * axes[last].source * inner
     let runs = RowRuns(rows: rowAxis.target, width: axes[last].target * inner)
@@ -33,8 +33,8 @@ extension Resampling {
 
   private func nearestIndices(
     _ axis: ResizedAxis, _ context: RunContext
-  ) -> UnsafeMutableBufferPointer<Int32> {
-    let indices = context.scratch(Int32.self, axis.target)
+  ) throws -> UnsafeMutableBufferPointer<Int32> {
+    let indices = try context.scratch(Int32.self, axis.target)
     for position in 0..<axis.target {
       indices[position] = Int32(
         axis.isUnchanged ? position : nearest(coordinate(position, axis), axis))
@@ -45,12 +45,12 @@ extension Resampling {
   /// For every combination of positions on the leading axes the number of the source plane.
   private func sourcePlanes(
     _ axes: [ResizedAxis], _ context: RunContext
-  ) -> UnsafeMutableBufferPointer<Int64> {
-    var planes = context.scratch(Int64.self, 1)
+  ) throws -> UnsafeMutableBufferPointer<Int64> {
+    var planes = try context.scratch(Int64.self, 1)
     planes[0] = 0
     for axis in axes {
-      let indices = nearestIndices(axis, context)
-      let next = context.scratch(Int64.self, planes.count * axis.target)
+      let indices = try nearestIndices(axis, context)
+      let next = try context.scratch(Int64.self, planes.count, axis.target)
       for (outer, plane) in planes.enumerated() {
         for position in 0..<axis.target {
           next[outer * axis.target + position] =

@@ -17,9 +17,9 @@ struct NumberInterpolation: NumberVisitor {
       Element.self != Double.self && resampling.interpolation == .linear
       && !resampling.isAntialiased
     if isPlain, let box = linearBox {
-      truncating(type, box)
+      try truncating(type, box)
     } else {
-      separably(type)
+      try separably(type)
     }
   }
 
@@ -31,10 +31,10 @@ struct NumberInterpolation: NumberVisitor {
     return axes.indices.allSatisfy { box.contains($0) || axes[$0].isUnchanged } ? box : nil
   }
 
-  private func truncating<Element: NumberElement>(_ type: Element.Type, _ box: Range<Int>) {
+  private func truncating<Element: NumberElement>(_ type: Element.Type, _ box: Range<Int>) throws {
     let changes =
       [ResizedAxis](repeating: ResizedAxis(unchanged: 1), count: 3 - box.count) + axes[box]
-    let samples = changes.map { resampling.samples($0, context) }
+    let samples = try changes.map { try resampling.samples($0, context) }
     for axis in 0..<3 - box.count {
       samples[axis].weights[0] = 1
       samples[axis].weights[1] = 0
@@ -82,8 +82,8 @@ struct NumberInterpolation: NumberVisitor {
     return Element(converting: Double(sum))
   }
 
-  private func separably<Element: NumberElement>(_ type: Element.Type) {
-    var current = context.scratch(Double.self, tensor.count)
+  private func separably<Element: NumberElement>(_ type: Element.Type) throws {
+    var current = try context.scratch(Double.self, tensor.count)
     for (index, value) in tensor.elements(Element.self).enumerated() {
       current[index] = value.asDouble
     }
@@ -91,8 +91,8 @@ struct NumberInterpolation: NumberVisitor {
     let isInteger = Element.self != Double.self
     for axis in axes.indices.reversed() where !axes[axis].isUnchanged {
       shape[axis] = axes[axis].target
-      let next = context.scratch(Double.self, shape.reduce(1, *))
-      resample(current, axes[axis], inner: shape[(axis + 1)...].reduce(1, *), into: next)
+      let next = try context.allocate(.float64, shape).mutableElements(Double.self)
+      try resample(current, axes[axis], inner: shape[(axis + 1)...].reduce(1, *), into: next)
       if isInteger {
         for index in next.indices {
           next[index] = Element(converting: next[index].rounded()).asDouble
@@ -107,8 +107,8 @@ struct NumberInterpolation: NumberVisitor {
   private func resample(
     _ source: UnsafeMutableBufferPointer<Double>, _ change: ResizedAxis, inner: Int,
     into target: UnsafeMutableBufferPointer<Double>
-  ) {
-    let samples = resampling.samples(change, context)
+  ) throws {
+    let samples = try resampling.samples(change, context)
     for outer in 0..<target.count / (change.target * inner) {
       for position in 0..<change.target {
         let out = (outer * change.target + position) * inner

@@ -10,11 +10,11 @@ struct AxisSamples: @unchecked Sendable {
   let indices: UnsafeMutableBufferPointer<Int32>
   let weights: UnsafeMutableBufferPointer<Float>
 
-  init(count: Int, taps: Int, _ context: RunContext) {
+  init(count: Int, taps: Int, _ context: RunContext) throws {
     self.count = count
     self.taps = taps
-    indices = context.scratch(Int32.self, count * taps)
-    weights = context.scratch(Float.self, count * taps)
+    indices = try context.scratch(Int32.self, count, taps)
+    weights = try context.scratch(Float.self, count, taps)
   }
 
   /// Sets one tap of one result.
@@ -33,13 +33,13 @@ struct AxisSamples: @unchecked Sendable {
 
 extension Resampling {
   /// The samples of an axis for linear and cubic interpolation.
-  func samples(_ axis: ResizedAxis, _ context: RunContext) -> AxisSamples {
-    if isAntialiased { return antialiasedSamples(axis, context) }
-    return interpolation == .cubic ? cubicSamples(axis, context) : linearSamples(axis, context)
+  func samples(_ axis: ResizedAxis, _ context: RunContext) throws -> AxisSamples {
+    if isAntialiased { return try antialiasedSamples(axis, context) }
+    return try interpolation == .cubic ? cubicSamples(axis, context) : linearSamples(axis, context)
   }
 
-  private func linearSamples(_ axis: ResizedAxis, _ context: RunContext) -> AxisSamples {
-    let samples = AxisSamples(count: axis.target, taps: 2, context)
+  private func linearSamples(_ axis: ResizedAxis, _ context: RunContext) throws -> AxisSamples {
+    let samples = try AxisSamples(count: axis.target, taps: 2, context)
     let last = axis.source - 1
     for position in 0..<axis.target {
       let place = min(max(coordinate(position, axis), 0), Float(last))
@@ -52,8 +52,8 @@ extension Resampling {
     return samples
   }
 
-  private func cubicSamples(_ axis: ResizedAxis, _ context: RunContext) -> AxisSamples {
-    let samples = AxisSamples(count: axis.target, taps: 4, context)
+  private func cubicSamples(_ axis: ResizedAxis, _ context: RunContext) throws -> AxisSamples {
+    let samples = try AxisSamples(count: axis.target, taps: 4, context)
     for position in 0..<axis.target {
       let place = coordinate(position, axis)
       let lower = place.rounded(.down)
@@ -74,11 +74,12 @@ extension Resampling {
 
   /// Filters as wide as the distance between samples where the axis shrinks: a triangle for linear,
   /// the cubic kernel for cubic interpolation.
-  private func antialiasedSamples(_ axis: ResizedAxis, _ context: RunContext) -> AxisSamples {
+  private func antialiasedSamples(_ axis: ResizedAxis, _ context: RunContext) throws -> AxisSamples
+  {
     let stretch = max(1 / axis.scale, 1)
     let support = interpolation == .cubic ? 2 * stretch : stretch
     let window = min(2 * Int(support.rounded(.up)) + 1, axis.source)
-    let samples = AxisSamples(count: axis.target, taps: window, context)
+    let samples = try AxisSamples(count: axis.target, taps: window, context)
     let cubic = CubicFilter(coefficient: cubicCoefficient)
     let last = axis.source - 1
     for position in 0..<axis.target {

@@ -5,7 +5,7 @@ extension Families {
   /// Pools regions of feature maps into bins, reading between elements (He et al. 2017).
   static let roiAlign = OperatorDefinition(
     "RoiAlign", versions: "half-pixel coordinates since 16",
-    types: "float32, half precision", layouts: .any,
+    types: "float32, float16, bfloat16", layouts: .any,
     tensors: { settings in
       let pooling = try RegionPooling(settings)
       return wideningHalves { call in
@@ -68,7 +68,7 @@ private struct RegionPooling: Sendable {
     guard let count = TensorData.elementCount(of: shape), count < 1 << 46 else {
       throw KernelProblem("a tensor of shape \(shape) is too large")
     }
-    let result = context.allocate(.float32, shape, layout: maps.layout)
+    let result = try context.allocate(.float32, shape, layout: maps.layout)
     guard count > 0 else { return result }
     nonisolated(unsafe) let corners = regions.elements(Float.self)
     nonisolated(unsafe) let source = maps.elements(Float.self)

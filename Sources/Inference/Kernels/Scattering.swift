@@ -23,7 +23,7 @@ extension Families {
               "indices \(places.description) and updates \(updates.description) differ in shape")
           }
           let lines = try ElementLines(data, places, axis: axis, call)
-          let result = free ?? data.copied(call.context)
+          let result = try free ?? data.copied(call.context)
           try reduction.apply(
             LineScattering(lines: lines, updates: updates, result: result), data.elementType)
           return [result]
@@ -47,7 +47,7 @@ extension Families {
             "updates \(updates.description) do not fit \(data.description) at indices "
               + places.description)
         }
-        let result = free ?? data.copied(call.context)
+        let result = try free ?? data.copied(call.context)
         if updates.count == 0 { return [result] }
         if case .none = reduction {
           let run = tuples.inner * data.width

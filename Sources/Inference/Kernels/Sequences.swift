@@ -77,7 +77,7 @@ extension Families {
     "SequenceLength", types: "all",
     tensors: { _ in
       { call in
-        [call.context.integers([Int64(try call.sequence(0).tensors.count)]).reshaped([])]
+        [try call.context.integers([Int64(try call.sequence(0).tensors.count)]).reshaped([])]
       }
     })
 
@@ -159,7 +159,7 @@ extension Families {
             guard case .tensor(let tensor) = value else {
               throw KernelProblem("the body of a SequenceMap made something else than a tensor")
             }
-            results[output].append(tensor.converted(to: .rowMajor, call.context))
+            results[output].append(try tensor.converted(to: .rowMajor, call.context))
           }
         }
         return zip(results, types).map { tensors, type in
@@ -190,7 +190,7 @@ extension Families {
       { call in
         var hasElement = call.has(0)
         if case .nothing? = call.inputs.first ?? nil { hasElement = false }
-        let result = call.context.allocate(.bool, [])
+        let result = try call.context.allocate(.bool, [])
         result.mutableElements(Truth.self)[0] = Truth(hasElement)
         return [result]
       }

@@ -13,7 +13,7 @@ extension Families {
         let shape = try call.tensor(0).shape
         let first = boundary(start, rank: shape.count)
         let last = max(first, boundary(end, rank: shape.count))
-        let result = call.context.allocate(.int64, [last - first])
+        let result = try call.context.allocate(.int64, [last - first])
         let out = result.mutableElements(Int64.self)
         for axis in first..<last { out[axis - first] = Int64(shape[axis]) }
         return [result]
@@ -28,7 +28,7 @@ extension Families {
     "Size", types: "all", layouts: .any,
     tensors: { _ in
       { call in
-        let result = call.context.allocate(.int64, [])
+        let result = try call.context.allocate(.int64, [])
         result.mutableElements(Int64.self)[0] = Int64(try call.tensor(0).count)
         return [result]
       }
@@ -43,7 +43,7 @@ extension Families {
         let tensor = try call.tensor(0)
         let shape = try reshapedShape(
           tensor.shape, count: tensor.count, to: wanted.required(call), keepsZeros: keepsZeros)
-        return [tensor.viewed(shape, call.context)]
+        return try [tensor.viewed(shape, call.context)]
       }
     })
 
@@ -91,7 +91,6 @@ extension Families {
         let shape = [
           tensor.shape[..<split].reduce(1, &*), tensor.shape[split...].reduce(1, &*),
         ]
-        try checkShape(shape, tensor.elementType)
         return [tensor.reshaped(shape)]
       }
     })
@@ -104,7 +103,7 @@ extension Families {
       return { call in
         let tensor = try call.tensor(0)
         guard let axes = try axes.read(call) else {
-          return [tensor.viewed(tensor.shape.filter { $0 != 1 }, call.context)]
+          return try [tensor.viewed(tensor.shape.filter { $0 != 1 }, call.context)]
         }
         var shape = tensor.shape
         for axis in axes {
@@ -117,7 +116,7 @@ extension Families {
           shape[resolved] = -1
         }
         shape.removeAll { $0 < 0 }
-        return [tensor.viewed(shape, call.context)]
+        return try [tensor.viewed(shape, call.context)]
       }
     })
 
@@ -128,7 +127,7 @@ extension Families {
       let axes = try IntegerOperand(settings, input: 1, attribute: "axes")
       return { call in
         let tensor = try call.tensor(0)
-        return [tensor.viewed(try unsqueezed(tensor.shape, axes.required(call)), call.context)]
+        return [try tensor.viewed(try unsqueezed(tensor.shape, axes.required(call)), call.context)]
       }
     })
 
@@ -162,8 +161,8 @@ extension Families {
   ) throws -> Tensor {
     let shape = try broadcastShape(given.shape, wanted)
     if shape == given.shape { return given }
-    let tensor = shape.count == given.rank ? given : given.converted(to: .rowMajor, context)
-    let result = try context.make(tensor.elementType, shape, layout: tensor.layout)
+    let tensor = try shape.count == given.rank ? given : given.converted(to: .rowMajor, context)
+    let result = try context.allocate(tensor.elementType, shape, layout: tensor.layout)
     let missing = shape.count - tensor.rank
     let strides = tensor.strides
     let from = shape.indices.map { axis in
@@ -177,8 +176,8 @@ extension Families {
 
 extension RunContext {
   /// A one-dimensional tensor of 64-bit integers.
-  func integers(_ values: [Int64]) -> Tensor {
-    let result = allocate(.int64, [values.count])
+  func integers(_ values: [Int64]) throws -> Tensor {
+    let result = try allocate(.int64, [values.count])
     _ = result.mutableElements(Int64.self).update(fromContentsOf: values)
     return result
   }

@@ -18,6 +18,7 @@ extension Families {
           guard let size = try call.integers(0)?.first, (0..<1 << 31).contains(size) else {
             throw KernelProblem("a window needs a size below 2^31")
           }
+          try call.context.checkRoom(.float64, [size])
           let values = (0..<size).map {
             value(terms, at: $0, period: isPeriodic ? size : size - 1, isExact: type == .float64)
           }
@@ -48,13 +49,13 @@ extension Families {
           let high = try call.scalar(4)
         else { throw KernelProblem("a number is missing") }
         guard (0..<1 << 20).contains(bands), (0..<1 << 31).contains(points), rate > 0,
-          low >= 0, high >= low, high.isFinite,
-          let count = TensorData.elementCount(of: [points / 2 + 1, bands]), count < 1 << 40
+          low >= 0, high >= low, high.isFinite
         else {
           throw KernelProblem(
             "\(bands) bands from \(low) to \(high) Hz of \(points) points at \(rate) Hz "
               + "cannot be made")
         }
+        try call.context.checkRoom(.float64, [points / 2 + 1, bands])
         let edges = melEdges(bands, points, rate, low, high)
         return [
           try call.context.allocate(

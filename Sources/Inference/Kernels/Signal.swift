@@ -8,7 +8,7 @@ extension Families {
 
   private static let dft = OperatorDefinition(
     "DFT", versions: "axis as attribute in 17, as input since 20",
-    types: "float32, float64, half precision",
+    types: "float",
     tensors: { settings in
       let isInverse = try settings.flag("inverse")
       let isOneSided = try settings.flag("onesided")
@@ -27,7 +27,7 @@ extension Families {
     })
 
   private static let rfft = OperatorDefinition(
-    "Rfft", domain: "com.microsoft", types: "float32, float64, half precision",
+    "Rfft", domain: "com.microsoft", types: "float",
     tensors: { settings in
       try checkContribution(settings)
       return wideningHalves { call in
@@ -41,7 +41,7 @@ extension Families {
     })
 
   private static let irfft = OperatorDefinition(
-    "Irfft", domain: "com.microsoft", types: "float32, float64, half precision",
+    "Irfft", domain: "com.microsoft", types: "float",
     tensors: { settings in
       try checkContribution(settings)
       return wideningHalves { call in
@@ -61,7 +61,7 @@ extension Families {
   }
 
   private static let stft = OperatorDefinition(
-    "STFT", types: "float32, float64, half precision",
+    "STFT", types: "float",
     tensors: { settings in
       let isOneSided = try settings.flag("onesided", default: true)
       return wideningHalves { call in
@@ -151,7 +151,7 @@ struct LineTransform {
     guard let count = TensorData.elementCount(of: shape), count < 1 << 46 else {
       throw KernelProblem("a tensor of shape \(shape) is too large")
     }
-    let result = context.allocate(tensor.elementType, shape)
+    let result = try context.allocate(tensor.elementType, shape)
     let parts = tensor.shape[tensor.rank - 1]
     let inner = tensor.shape[(axis + 1)..<(tensor.rank - 1)].reduce(1, *)
     let extent = tensor.shape[axis]
@@ -239,7 +239,7 @@ private struct Framing {
     guard let count = TensorData.elementCount(of: shape), count < 1 << 46 else {
       throw KernelProblem("a tensor of shape \(shape) is too large")
     }
-    let result = context.allocate(signal.elementType, shape)
+    let result = try context.allocate(signal.elementType, shape)
     let transform = FourierTransform(length: length)
     let factors = try window?.doubles()
     nonisolated(unsafe) let source = signal.elements(type)

@@ -40,7 +40,7 @@ extension Families {
       return wideningHalves { call in
         let data = try call.tensor(0)
         let block = try axis.block(of: data)
-        let result = call.context.allocate(data.elementType, data.shape)
+        let result = try call.context.allocate(data.elementType, data.shape)
         switch data.elementType {
         case .float32: hardmax(Float.self, data, into: result, block)
         case .float64: hardmax(Double.self, data, into: result, block)

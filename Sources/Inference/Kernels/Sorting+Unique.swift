@@ -3,7 +3,7 @@ import ModelGraph
 
 extension Families {
   static let unique = OperatorDefinition(
-    "Unique", types: "float, integer, bool, string",
+    "Unique", types: "float, integers, bool, string",
     tensors: { settings in
       let axis = try settings.int("axis")
       let isSorted = try settings.flag("sorted", default: true)
@@ -13,7 +13,7 @@ extension Families {
         let axis = try resolvedAxis(axis ?? 0, rank: tensor.rank)
         let slices = try EqualSlices(tensor, axis: axis, isSorted: isSorted, call.context)
         let values = try slices.picked(tensor, axis: axis, call.context)
-        return [values] + slices.tables(call.context)
+        return try [values] + slices.tables(call.context)
       }
     })
 }
@@ -28,7 +28,7 @@ private struct EqualSlices {
 
   init(_ tensor: Tensor, axis: Int, isSorted: Bool, _ context: RunContext) throws {
     let extent = tensor.shape[axis]
-    try checkShape([extent], .int64)
+    try context.checkRoom(.int64, [extent])
     groups = [Int](repeating: 0, count: extent)
     let order = try Self.sorted(tensor, axis: axis, context)
     for (position, slice) in order.places.enumerated() {
@@ -77,7 +77,7 @@ private struct EqualSlices {
       order.places.sort(by: order.precedes)
       return order
     }
-    let pairs = context.pairs(2 * extent)
+    let pairs = try context.pairs(2 * extent)
     for place in 0..<extent { pairs[place] = gs_pair(key: keys[place], place: UInt64(place)) }
     gs_sort_pairs(pairs, pairs + extent, extent)
     for place in 0..<extent { order.places[place] = Int(pairs[place].place) }
@@ -96,7 +96,7 @@ private struct EqualSlices {
   func picked(_ tensor: Tensor, axis: Int, _ context: RunContext) throws -> Tensor {
     var shape = tensor.shape
     shape[axis] = firsts.count
-    let result = context.allocate(tensor.elementType, shape)
+    let result = try context.allocate(tensor.elementType, shape)
     if result.count == 0 { return result }
     let (rows, inner) = Families.frame(of: tensor.shape, layout: .rowMajor, axis: axis)
     let run = inner * tensor.width
@@ -110,7 +110,7 @@ private struct EqualSlices {
   }
 
   /// The first places, each slice's group, and the groups' sizes.
-  func tables(_ context: RunContext) -> [Tensor] {
-    [firsts, groups, counts].map { numbers in context.integers(numbers.map { Int64($0) }) }
+  func tables(_ context: RunContext) throws -> [Tensor] {
+    try [firsts, groups, counts].map { numbers in try context.integers(numbers.map { Int64($0) }) }
   }
 }

@@ -7,7 +7,7 @@ extension Families {
 
   private static let topK = OperatorDefinition(
     "TopK", versions: "k as an attribute before 10; largest and sorted since 11",
-    types: "float, integer",
+    types: "float, integers",
     tensors: { settings in
       let axis = try settings.int("axis", default: -1)
       let known = try settings.int("k")
@@ -22,8 +22,8 @@ extension Families {
         }
         var shape = tensor.shape
         shape[axis] = k
-        let values = call.context.allocate(tensor.elementType, shape)
-        let places = call.context.allocate(.int64, shape)
+        let values = try call.context.allocate(tensor.elementType, shape)
+        let places = try call.context.allocate(.int64, shape)
         if values.count > 0 {
           try tensor.elementType.visitOrdered(
             TopSelection(
@@ -39,7 +39,7 @@ extension Families {
 
   private static func argOperator(_ name: String, least: Bool) -> OperatorDefinition {
     OperatorDefinition(
-      name, versions: "select_last_index since 12", types: "float, integer", layouts: .any,
+      name, versions: "select_last_index since 12", types: "float, integers", layouts: .any,
       tensors: { settings in
         let axis = try settings.int("axis", default: 0)
         let keepsAxis = try settings.flag("keepdims", default: true)
@@ -47,13 +47,13 @@ extension Families {
         return { call in
           var tensor = try call.tensor(0).widened(call.context)
           let axis = try resolvedAxis(axis, rank: tensor.rank)
-          if axis != 1 { tensor = tensor.converted(to: .rowMajor, call.context) }
+          if axis != 1 { tensor = try tensor.converted(to: .rowMajor, call.context) }
           guard tensor.shape[axis] > 0 || tensor.count == 0 && hasOtherEmptyAxis(tensor, axis)
           else { throw KernelProblem("axis \(axis) of \(tensor.description) has no elements") }
           var shape = tensor.shape
           shape[axis] = 1
           // Without its channels a channels-last tensor is row-major.
-          let result = call.context.allocate(.int64, shape)
+          let result = try call.context.allocate(.int64, shape)
           if result.count > 0 {
             try findExtremes(
               tensor, axis: axis, least: least, last: takesLast, into: result, call.context)
@@ -103,7 +103,7 @@ extension Families {
   }
 
   private static let cumSum = OperatorDefinition(
-    "CumSum", types: "float, integer",
+    "CumSum", types: "float, integers",
     tensors: { settings in
       let isExclusive = try settings.flag("exclusive")
       let isReverse = try settings.flag("reverse")
@@ -112,7 +112,7 @@ extension Families {
         guard let axis = try call.integers(1)?.first else {
           throw KernelProblem("the axis is missing")
         }
-        let result = call.context.allocate(tensor.elementType, tensor.shape)
+        let result = try call.context.allocate(tensor.elementType, tensor.shape)
         let (rows, inner) = frame(
           of: tensor.shape, layout: .rowMajor, axis: try resolvedAxis(axis, rank: tensor.rank))
         let sums = RunningSum(
@@ -141,7 +141,7 @@ private struct TopSelection: OrderVisitor {
     let (rows, inner) = Families.frame(of: tensor.shape, layout: .rowMajor, axis: axis)
     let extent = tensor.shape[axis]
     let room = min(extent, max(2 * k, 256))
-    let candidates = context.pairs(2 * room)
+    let candidates = try context.pairs(2 * room)
     let (source, out) = (tensor.elements(type), values.mutableElements(type))
     let indices = places.mutableElements(Int64.self)
     for line in 0..<rows * inner {
@@ -221,7 +221,7 @@ private struct RunningSum: NumberVisitor {
 
   func visit<Element: NumberElement>(_ type: Element.Type) throws {
     let extent = tensor.count / rows / inner
-    if tensor.elementType == .float32 { return sumFloats(extent) }
+    if tensor.elementType == .float32 { return try sumFloats(extent) }
     let (values, out) = (tensor.elements(type), result.mutableElements(type))
     for line in 0..<rows * inner {
       let start = line / inner * extent * inner + line % inner
@@ -235,8 +235,8 @@ private struct RunningSum: NumberVisitor {
     }
   }
 
-  private func sumFloats(_ extent: Int) {
-    let sums = context.scratch(Double.self, inner)
+  private func sumFloats(_ extent: Int) throws {
+    let sums = try context.scratch(Double.self, inner)
     guard let values = tensor.elements(Float.self).baseAddress,
       let out = result.mutableElements(Float.self).baseAddress
     else { return }

@@ -11,7 +11,7 @@ extension Families {
           throw KernelProblem("\(items.description) is neither a row of items nor rows of them")
         }
         let rows = items.rank == 1 ? 1 : items.shape[0]
-        let result = try call.context.make(
+        let result = try call.context.allocate(
           .float32, Array(items.shape.dropLast()) + [counter.width])
         let out = result.mutableElements(Float.self)
         out.initialize(repeating: 0)

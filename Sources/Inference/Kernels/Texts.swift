@@ -6,7 +6,7 @@ extension Families {
   static let texts = [stringNormalizer, tfIdfVectorizer, stringConcat, stringSplit, regexFullMatch]
 
   private static let stringNormalizer = OperatorDefinition(
-    "StringNormalizer", versions: "", types: "string",
+    "StringNormalizer", types: "string",
     tensors: { settings in
       let change = try CaseChange(named: settings.string("case_change_action") ?? "NONE")
       let isCaseSensitive = try settings.flag("is_case_sensitive")
@@ -22,7 +22,7 @@ extension Families {
           .filter { stopWords.isEmpty || !stopWords.contains(comparison.apply(to: $0)) }
           .map { change.apply(to: $0) }
         let strings = kept.isEmpty ? [[]] : kept
-        return [call.context.strings(strings, Array(words.shape.dropLast()) + [strings.count])]
+        return [try call.context.strings(strings, Array(words.shape.dropLast()) + [strings.count])]
       }
     })
 
@@ -32,7 +32,7 @@ extension Families {
       { call in
         let (left, right) = (try call.tensor(0, .string), try call.tensor(1, .string))
         let shape = try broadcastShape(left.shape, right.shape)
-        let result = try call.context.make(.string, shape)
+        let result = try call.context.allocate(.string, shape)
         let (heads, tails) = (left.elements(UInt64.self), right.elements(UInt64.self))
         let out = result.mutableElements(UInt64.self)
         let strides = [
@@ -64,8 +64,8 @@ extension Families {
             ? splitAtSpaces(text, most: most) : split(text, at: delimiter, most: most)
         }
         let columns = parts.map(\.count).max() ?? 0
-        let result = try call.context.make(.string, texts.shape + [columns])
-        let counts = call.context.allocate(.int64, texts.shape)
+        let result = try call.context.allocate(.string, texts.shape + [columns])
+        let counts = try call.context.allocate(.int64, texts.shape)
         let (out, lengths) = (
           result.mutableElements(UInt64.self), counts.mutableElements(Int64.self)
         )
@@ -124,7 +124,7 @@ extension Families {
         let texts = try call.tensor(0, .string)
         let regex = try Regex(pattern).matchingSemantics(.unicodeScalar)
           .wordBoundaryKind(.simple).asciiOnlyCharacterClasses()
-        let result = call.context.allocate(.bool, texts.shape)
+        let result = try call.context.allocate(.bool, texts.shape)
         let out = result.mutableElements(Truth.self)
         for (place, number) in texts.elements(UInt64.self).enumerated() {
           let text = String(decoding: StringTable.string(number), as: UTF8.self)
@@ -164,8 +164,8 @@ private enum CaseChange {
 
 extension RunContext {
   /// A string tensor.
-  fileprivate func strings(_ strings: [[UInt8]], _ shape: [Int]) -> Tensor {
-    let result = allocate(.string, shape)
+  fileprivate func strings(_ strings: [[UInt8]], _ shape: [Int]) throws -> Tensor {
+    let result = try allocate(.string, shape)
     let out = result.mutableElements(UInt64.self)
     for (place, string) in strings.enumerated() { out[place] = StringTable.number(of: string) }
     return result

@@ -13,7 +13,7 @@ extension Families {
     _ name: String, states: Int, _ make: @escaping @Sendable (NodeSettings) throws -> Rule
   ) -> OperatorDefinition {
     OperatorDefinition(
-      name, domain: "ai.onnx.preview.training", versions: "since 1",
+      name, domain: "ai.onnx.preview.training",
       tensors: { settings in
         let rule = try make(settings)
         return { call in

@@ -1,5 +1,5 @@
 import COneDNN
-import Synchronization
+import Support
 
 /// Constant weights in the orders that primitives asked for, each made once.
 final class PackedWeights: Sendable {
@@ -10,7 +10,7 @@ final class PackedWeights: Sendable {
 
   private let source: Tensor
   private let plain: @Sendable () throws -> dnnl_memory_desc_t
-  private let packed = Mutex<[Packed]>([])
+  private let packed = Guarded<[Packed]>([])
   private let pool = BufferPool()
 
   /// Holds the weights; nothing is copied yet.
@@ -34,7 +34,7 @@ final class PackedWeights: Sendable {
       if plain.equals(wanted), Int(bitPattern: source.storage.base) % 64 == 0 {
         storage = source.storage
       } else {
-        storage = pool.storage(byteCount: wanted.byteCount)
+        storage = try pool.storage(byteCount: wanted.byteCount)
         try Primitive.reorder(plain, source.storage.base, to: wanted, storage.base)
         source.storage.releasePages()
       }

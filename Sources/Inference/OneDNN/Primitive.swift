@@ -56,7 +56,7 @@ final class Primitive: @unchecked Sendable {
     OneDNN.useOneThread()
     var all = arguments
     let scratchBytes = scratch.byteCount
-    let memory = scratchBytes > 0 ? pool.storage(byteCount: scratchBytes) : nil
+    let memory = scratchBytes > 0 ? try pool.storage(byteCount: scratchBytes) : nil
     defer { withExtendedLifetime(memory) {} }
     if let memory { all.append((Int32(DNNL_ARG_SCRATCHPAD), scratch, memory.base)) }
     var handles: [dnnl_exec_arg_t] = []

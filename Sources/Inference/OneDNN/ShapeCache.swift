@@ -1,4 +1,4 @@
-import Synchronization
+import Support
 
 /// What a kernel prepared for the shapes it met, a few of them at a time.
 ///
@@ -9,7 +9,7 @@ final class ShapeCache<Prepared: Sendable>: Sendable {
     let shapes: [Int]
     let prepared: Prepared
   }
-  private let entries = Mutex<[Entry]>([])
+  private let entries = Guarded<[Entry]>([])
   private let limit = 16
 
   /// What was prepared for these shapes, or `make`'s result, which is kept.

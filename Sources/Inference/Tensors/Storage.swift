@@ -1,6 +1,5 @@
 import Glibc
 import Support
-import Synchronization
 
 /// Memory that holds a tensor's elements: a buffer of a pool, or bytes of a mapped file.
 ///
@@ -52,6 +51,7 @@ final class Storage: @unchecked Sendable {
 /// Buffers that wait to be used again, so that steady runs allocate nothing.
 ///
 /// A buffer that a whole run didn't use is given back to the system: memory follows the live set.
+/// What a pool lends never exceeds its limit, whatever a model asks for.
 final class BufferPool: Sendable {
   private struct Spare {
     let base: UnsafeMutableRawPointer
@@ -62,13 +62,22 @@ final class BufferPool: Sendable {
     /// By capacity, ascending.
     var spares: [Spare] = []
     var round = 0
+    /// Bytes of all buffers, lent and spare.
+    var total = 0
   }
-  private let state = Mutex(State())
+  private let state = Guarded(State())
+  /// Most bytes of all buffers together.
+  let limit: Int
+
+  /// An empty pool.
+  init(limit: Int = MemoryLimit.byteCount) { self.limit = limit }
 
   /// A buffer of at least `byteCount` bytes with undefined contents.
   ///
+  /// - Throws: a size beyond what there is.
   /// - Complexity: O(spare buffers) at worst.
-  func storage(byteCount: Int) -> Storage {
+  func storage(byteCount: Int) throws -> Storage {
+    guard byteCount <= limit else { throw shortage(byteCount) }
     let wanted = max(64, (byteCount + 63) & ~63)
     let found: Spare? = state.withLock { state in
       var low = 0
@@ -82,8 +91,31 @@ final class BufferPool: Sendable {
       return state.spares.remove(at: low)
     }
     if let found { return Storage(base: found.base, capacity: found.capacity, pool: self) }
-    return Storage(
-      base: .allocate(byteCount: wanted, alignment: 64), capacity: wanted, pool: self)
+    return Storage(base: try fresh(wanted), capacity: wanted, pool: self)
+  }
+
+  /// New memory from the system; gives spare buffers back first where that makes room.
+  private func fresh(_ byteCount: Int) throws -> UnsafeMutableRawPointer {
+    let isLimited = state.withLock { state in state.total > limit - byteCount }
+    if isLimited { releaseSpares { _ in true } }
+    let hasRoom = state.withLock { state in
+      guard state.total <= limit - byteCount else { return false }
+      state.total += byteCount
+      return true
+    }
+    var base: UnsafeMutableRawPointer?
+    guard hasRoom else { throw shortage(byteCount) }
+    guard posix_memalign(&base, 64, byteCount) == 0, let base else {
+      state.withLock { $0.total -= byteCount }
+      throw shortage(byteCount)
+    }
+    return base
+  }
+
+  private func shortage(_ byteCount: Int) -> KernelProblem {
+    KernelProblem(
+      "\(NumberText.bytes(byteCount)) more would be needed, and at most "
+        + "\(NumberText.bytes(limit)) of memory can be had")
   }
 
   fileprivate func takeBack(_ base: UnsafeMutableRawPointer, _ capacity: Int) {
@@ -100,21 +132,22 @@ final class BufferPool: Sendable {
 
   /// Marks the end of a run: frees what neither this run nor the one before used.
   func endRound() {
-    let idle = state.withLock { state in
-      let idle = state.spares.filter { $0.round < state.round - 1 }
-      state.spares.removeAll { $0.round < state.round - 1 }
+    let round = state.withLock { state in
       state.round += 1
-      return idle.map { Spent(base: $0.base) }
+      return state.round
     }
-    for spent in idle { spent.base.deallocate() }
+    releaseSpares { $0.round < round - 2 }
   }
 
-  private struct Spent: @unchecked Sendable { let base: UnsafeMutableRawPointer }
-
-  deinit {
+  private func releaseSpares(where isIdle: (Spare) -> Bool) {
     state.withLock { state in
-      for spare in state.spares { spare.base.deallocate() }
-      state.spares = []
+      for spare in state.spares where isIdle(spare) {
+        free(spare.base)
+        state.total -= spare.capacity
+      }
+      state.spares.removeAll(where: isIdle)
     }
   }
+
+  deinit { releaseSpares { _ in true } }
 }

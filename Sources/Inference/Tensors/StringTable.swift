@@ -1,4 +1,4 @@
-import Synchronization
+import Support
 
 /// Every string that ran through an engine, once each, by number. A string tensor's elements are
 /// these numbers, so that moving, comparing for equality and gathering need no code of their own.
@@ -9,7 +9,7 @@ enum StringTable {
     var strings: [[UInt8]] = []
     var numbers: [[UInt8]: UInt64] = [:]
   }
-  private static let state = Mutex(State())
+  private static let state = Guarded(State())
 
   /// The number of a string.
   static func number(of string: [UInt8]) -> UInt64 {

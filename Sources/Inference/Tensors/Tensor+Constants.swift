@@ -18,7 +18,7 @@ extension Tensor {
       guard strings.count == count else {
         throw KernelProblem("\(strings.count) strings for \(count) places")
       }
-      let storage = pool.storage(byteCount: count * 8)
+      let storage = try pool.storage(byteCount: count * 8)
       self.init(.string, data.dimensions, storage: storage)
       let numbers = mutableElements(UInt64.self)
       for (index, string) in strings.enumerated() {
@@ -30,7 +30,7 @@ extension Tensor {
       }
       if data.elementType == .int4 || data.elementType == .uint4 {
         self.init(
-          data.elementType, data.dimensions, storage: pool.storage(byteCount: count))
+          data.elementType, data.dimensions, storage: try pool.storage(byteCount: count))
         unpackNibbles(bytes, signed: data.elementType == .int4)
         return
       }
@@ -39,7 +39,7 @@ extension Tensor {
         return
       }
       self.init(
-        data.elementType, data.dimensions, storage: pool.storage(byteCount: count * width))
+        data.elementType, data.dimensions, storage: try pool.storage(byteCount: count * width))
       bytes.withUnsafeBytes { buffer in
         guard let source = buffer.baseAddress else { return }
         storage.base.copyMemory(from: source, byteCount: count * width)
@@ -57,24 +57,19 @@ extension Tensor {
     }
   }
 
-  /// The elements in the packed row-major form of files.
-  ///
-  /// - Precondition: row-major.
-  func packedData() -> TensorData {
-    precondition(layout == .rowMajor)
+  /// A copy of the elements in the packed row-major form of files, whatever the layout.
+  package func copied() -> TensorData {
+    var bytes = rowMajorBytes
     if elementType == .string {
-      let strings = elements(UInt64.self).map(StringTable.string)
+      let strings = bytes.withUnsafeBytes { $0.bindMemory(to: UInt64.self).map(StringTable.string) }
       return TensorData(elementType: .string, dimensions: shape, storage: .strings(strings))
     }
-    let bytes: [UInt8]
     if elementType == .int4 || elementType == .uint4 {
-      let values = elements(UInt8.self)
+      let values = bytes
       bytes = (0..<(count + 1) / 2).map { pair in
         let high = 2 * pair + 1 < count ? values[2 * pair + 1] : 0
         return values[2 * pair] & 15 | high << 4
       }
-    } else {
-      bytes = withUnsafeBytes { Array($0) }
     }
     return TensorData(
       elementType: elementType, dimensions: shape, storage: .packed(Bytes(bytes)))

@@ -5,10 +5,25 @@ extension Tensor {
   /// The same elements in another order in memory; this tensor itself where the bytes are the same.
   ///
   /// - Complexity: O(elements), one pass.
-  func converted(to wanted: Layout, _ context: RunContext) -> Tensor {
+  func converted(to wanted: Layout, _ context: RunContext) throws -> Tensor {
     guard wanted != layout else { return self }
     if Layout.coincide(for: shape) { return relabelled(wanted) }
-    let result = context.allocate(elementType, shape, layout: wanted)
+    let result = try context.allocate(elementType, shape, layout: wanted)
+    writeInOtherLayout(to: result.storage.base)
+    return result
+  }
+
+  /// The elements' bytes, row-major whatever the layout.
+  var rowMajorBytes: [UInt8] {
+    if layout == .rowMajor || Layout.coincide(for: shape) { return withUnsafeBytes { Array($0) } }
+    return [UInt8](unsafeUninitializedCapacity: byteCount) { bytes, count in
+      if let base = bytes.baseAddress { writeInOtherLayout(to: UnsafeMutableRawPointer(base)) }
+      count = byteCount
+    }
+  }
+
+  /// Writes row-major elements channels-last, and the other way round.
+  private func writeInOtherLayout(to target: UnsafeMutableRawPointer) {
     let channels = shape[1]
     let positions = shape[2...].reduce(1, *)
     let (rows, columns) = layout == .rowMajor ? (channels, positions) : (positions, channels)
@@ -16,8 +31,7 @@ extension Tensor {
     for sample in 0..<shape[0] {
       let offset = sample * channels * positions * width
       gs_transpose(
-        storage.base + offset, rows, columns, width, result.storage.base + offset)
+        storage.base + offset, rows, columns, width, target + offset)
     }
-    return result
   }
 }

@@ -17,12 +17,17 @@ public struct Tensor: @unchecked Sendable {
   var storage: Storage
 
   /// Describes elements that `storage` holds.
+  ///
+  /// - Precondition: the shape can be; `BufferPool.byteCount` tells.
   init(_ elementType: ElementType, _ shape: [Int], layout: Layout = .rowMajor, storage: Storage) {
     self.elementType = elementType
     self.shape = shape
     self.layout = shape.count < 3 ? .rowMajor : layout
     self.storage = storage
-    count = shape.reduce(1, *)
+    guard let count = TensorData.elementCount(of: shape) else {
+      preconditionFailure("the shape \(shape) was never checked")
+    }
+    self.count = count
   }
 
   /// Number of axes.
@@ -81,8 +86,11 @@ public struct Tensor: @unchecked Sendable {
   }
 
   /// `float32[1,3,224,224]`.
-  public var description: String {
-    elementType.name + "[" + shape.map(String.init).joined(separator: ",") + "]"
+  public var description: String { Tensor.text(elementType, shape) }
+
+  /// `float32[1,3,224,224]`.
+  static func text(_ type: ElementType, _ shape: [Int]) -> String {
+    type.name + "[" + shape.map(String.init).joined(separator: ",") + "]"
   }
 }
 

@@ -13,7 +13,7 @@ extension Families {
 struct AttentionKernel: Sendable {
   /// The operator.
   static let definition = OperatorDefinition(
-    "Attention", versions: "23; since 24 lengths of keys", types: "float32 float16 bfloat16",
+    "Attention", versions: "lengths of keys since 24", types: "float32, float16, bfloat16",
     tensors: { settings in
       let kernel = try AttentionKernel(settings)
       return wideningHalves { try kernel.run($0) }
@@ -77,11 +77,11 @@ struct AttentionKernel: Sendable {
         core.lengths?.map { $0 - query.rows }
         ?? Array(repeating: pastCount, count: query.batch)
     }
-    let scores = call.context.allocate(
+    let scores = try call.context.allocate(
       .float32, wantsScores ? [query.batch, query.heads, query.rows, key.rows] : [0])
     if wantsScores { core.scores = (scores, stage) }
     let isFlat = try call.tensor(0).rank == 3
-    let result = call.context.allocate(
+    let result = try call.context.allocate(
       .float32,
       isFlat
         ? [query.batch, query.rows, query.heads * value.size]
@@ -151,7 +151,7 @@ struct HeadRows: Sendable {
     guard TensorData.elementCount(of: shape) != nil else {
       throw KernelProblem("a cache would have the shape \(shape)")
     }
-    let result = HeadRows(byHead: context.allocate(.float32, shape))
+    let result = try HeadRows(byHead: context.allocate(.float32, shape))
     if let past {
       copyBlock(
         past.shape, from: past, HeadPlaces(byHead: past).place(), to: result.places.tensor,

@@ -176,9 +176,9 @@ struct AttentionCore: Sendable {
 
 extension Tensor {
   /// A mask as what is added to scores: truth values are turned into 0 and `masked`.
-  func asBias(masked: Float, _ context: RunContext) -> Tensor {
+  func asBias(masked: Float, _ context: RunContext) throws -> Tensor {
     guard elementType == .bool else { return self }
-    let result = context.allocate(.float32, shape)
+    let result = try context.allocate(.float32, shape)
     let (out, truths) = (result.mutableElements(Float.self), elements(UInt8.self))
     for index in 0..<count { out[index] = truths[index] != 0 ? 0 : masked }
     return result

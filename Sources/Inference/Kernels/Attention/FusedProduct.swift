@@ -4,7 +4,7 @@ import ModelGraph
 struct FusedProduct: Sendable {
   /// The operator.
   static let definition = OperatorDefinition(
-    "FusedMatMul", domain: "com.microsoft", types: "float32 float16 float64",
+    "FusedMatMul", domain: "com.microsoft", types: "float32, float16, float64",
     tensors: { settings in
       let product = try FusedProduct(settings)
       return wideningHalves { [try product.run($0)] }
@@ -70,7 +70,7 @@ struct FusedProduct: Sendable {
     guard TensorData.elementCount(of: target + matrix) != nil else {
       throw KernelProblem("\(target) matrices \(matrix) are too many")
     }
-    let result = context.allocate(operand.elementType, target + matrix)
+    let result = try context.allocate(operand.elementType, target + matrix)
     let strides = broadcastStrides(batch, to: target).map { $0 * size } + [matrix[1], 1]
     copyBlock(
       target + matrix, from: operand, StridedPlace(strides: strides), to: result,

@@ -5,7 +5,7 @@ import ModelGraph
 struct GroupedAttention: Sendable {
   /// The operator.
   static let definition = OperatorDefinition(
-    "GroupQueryAttention", domain: "com.microsoft", types: "float32 float16",
+    "GroupQueryAttention", domain: "com.microsoft", types: "float32, float16",
     tensors: { settings in
       let attention = try GroupedAttention(settings)
       return wideningHalves { try attention.run($0) }
@@ -65,7 +65,7 @@ struct GroupedAttention: Sendable {
     core.window = window
     core.lengths = zip(before, totals).map { min(rows, max($0 + query.rows, $1)) }
     if let bias = try call.optional(10) { core.biases = [try .init(bias, extents)] }
-    let result = call.context.allocate(
+    let result = try call.context.allocate(
       .float32, [query.batch, query.rows, heads * value.size])
     try core.run(
       query: query.places, key: key.places, value: value.places,
@@ -110,7 +110,7 @@ struct GroupedAttention: Sendable {
       cosines: call.tensor(7, .float32), sines: call.tensor(8, .float32),
       isInterleaved: isInterleaved)
     let result = HeadRows(
-      byHead: call.context.allocate(.float32, [rows.batch, rows.heads, rows.rows, rows.size]))
+      byHead: try call.context.allocate(.float32, [rows.batch, rows.heads, rows.rows, rows.size]))
     let places = try call.integers(9)
     guard places == nil || places?.count == rows.batch * rows.rows else {
       throw KernelProblem("the positions do not fit \(rows.batch) samples of \(rows.rows)")
@@ -135,7 +135,7 @@ struct GroupedAttention: Sendable {
     {
       throw KernelProblem("a cache \(past.description) does not fit \(shape)")
     }
-    let result = HeadRows(byHead: context.allocate(.float32, shape))
+    let result = try HeadRows(byHead: context.allocate(.float32, shape))
     result.places.tensor.mutableElements(Float.self).update(repeating: 0)
     for sample in 0..<rows.batch {
       if let past {

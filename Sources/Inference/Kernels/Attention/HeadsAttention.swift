@@ -6,7 +6,7 @@ import ModelGraph
 struct HeadsAttention: Sendable {
   /// Queries, keys and values come separately, or packed in one tensor with five axes.
   static let separate = OperatorDefinition(
-    "MultiHeadAttention", domain: "com.microsoft", types: "float32 float16",
+    "MultiHeadAttention", domain: "com.microsoft", types: "float32, float16",
     tensors: { settings in
       let attention = try HeadsAttention(settings)
       return wideningHalves { try attention.runSeparate($0) }
@@ -14,7 +14,7 @@ struct HeadsAttention: Sendable {
 
   /// Queries, keys and values are products of one input.
   static let packed = OperatorDefinition(
-    "Attention", domain: "com.microsoft", types: "float32 float16",
+    "Attention", domain: "com.microsoft", types: "float32, float16",
     tensors: { settings in
       let attention = try HeadsAttention(settings)
       return wideningHalves { try attention.runPacked($0) }
@@ -52,9 +52,9 @@ struct HeadsAttention: Sendable {
       guard bias.elementType == .float32, bias.shape == [widths.reduce(0, +)] else {
         throw KernelProblem("a bias \(bias.description) does not fit widths \(widths)")
       }
-      query = add(bias, from: 0, to: query, call.context)
-      key = add(bias, from: widths[0], to: key, call.context)
-      value = add(bias, from: widths[0] + widths[1], to: value, call.context)
+      query = try add(bias, from: 0, to: query, call.context)
+      key = try add(bias, from: widths[0], to: key, call.context)
+      value = try add(bias, from: widths[0] + widths[1], to: value, call.context)
     }
     let past = try call.optional(6)
     let pastCount = past.flatMap { $0.rank == 4 ? $0.shape[2] : nil } ?? 0
@@ -93,9 +93,9 @@ struct HeadsAttention: Sendable {
   /// Rows with a bias for each number of each head.
   private func add(
     _ bias: Tensor, from first: Int, to rows: HeadRows, _ context: RunContext
-  ) -> HeadRows {
+  ) throws -> HeadRows {
     let result = HeadRows(
-      byHead: context.allocate(.float32, [rows.batch, rows.heads, rows.rows, rows.size]))
+      byHead: try context.allocate(.float32, [rows.batch, rows.heads, rows.rows, rows.size]))
     let (x, y) = (
       rows.places.tensor.elements(Float.self), result.places.tensor.mutableElements(Float.self)
     )
@@ -176,7 +176,7 @@ struct HeadsAttention: Sendable {
     guard past.rank == 5, past.shape[0] == 2 else {
       throw KernelProblem("\(past.shape) is not a cache of keys and values")
     }
-    return (0..<2).map { past.slice(axis: 0, at: $0, call.context) }
+    return try (0..<2).map { try past.slice(axis: 0, at: $0, call.context) }
   }
 
   // MARK: Both
@@ -198,7 +198,7 @@ struct HeadsAttention: Sendable {
     if isCausal { core.reach = Array(repeating: pastCount, count: query.batch) }
     if let mask { try add(mask, to: &core, context) }
     let shape = [query.batch, query.rows, heads * value.size]
-    let result = context.allocate(.float32, shape)
+    let result = try context.allocate(.float32, shape)
     try core.run(
       query: query.places, key: key.places, value: value.places,
       into: .init(byPosition: result, size: value.size), context)
@@ -225,7 +225,7 @@ struct HeadsAttention: Sendable {
     guard mask.count == TensorData.elementCount(of: shape) else {
       throw KernelProblem("a mask \(mask.shape) does not fit \(shape)")
     }
-    let bias = context.allocate(.float32, shape)
+    let bias = try context.allocate(.float32, shape)
     let out = bias.mutableElements(Float.self)
     for index in 0..<mask.count { out[index] = numbers[index] > 0 ? 0 : core.masked }
     core.biases.append(try .init(bias, extents))

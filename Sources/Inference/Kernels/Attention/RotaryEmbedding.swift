@@ -67,7 +67,7 @@ struct RotaryKernel: Sendable {
   static func definition(domain: String) -> OperatorDefinition {
     OperatorDefinition(
       "RotaryEmbedding", domain: domain, versions: domain.isEmpty ? "23" : "1",
-      types: "float32 float16 bfloat16",
+      types: "float32, float16, bfloat16",
       tensors: { settings in
         let kernel = try RotaryKernel(settings, isContributed: !domain.isEmpty)
         return wideningHalves { [try kernel.run($0)] }
@@ -94,7 +94,7 @@ struct RotaryKernel: Sendable {
     guard turnedSize == 0 || turn.turnedSize == turnedSize else {
       throw KernelProblem("\(turn.turnedSize / 2) angles do not turn \(turnedSize) numbers")
     }
-    let result = call.context.allocate(.float32, input.shape)
+    let result = try call.context.allocate(.float32, input.shape)
     let (rows, target) = try views(input, result, turn)
     let places = try call.integers(isContributed ? 1 : 3)
     guard let places else {

@@ -4,10 +4,10 @@ extension Tensor {
   /// The tensor with one axis fewer that stands at `index` of an axis.
   ///
   /// - Precondition: row-major; the axis and the index exist.
-  func slice(axis: Int, at index: Int, _ context: RunContext) -> Tensor {
+  func slice(axis: Int, at index: Int, _ context: RunContext) throws -> Tensor {
     var rest = shape
     let extent = rest.remove(at: axis)
-    let result = context.allocate(elementType, rest)
+    let result = try context.allocate(elementType, rest)
     let inner = shape[(axis + 1)...].reduce(elementType.memoryWidth ?? 1, *)
     for outer in 0..<shape[..<axis].reduce(1, *) {
       (result.storage.base + outer * inner).copyMemory(
@@ -31,7 +31,7 @@ extension Tensor {
     guard TensorData.elementCount(of: shape) != nil else {
       throw KernelProblem("\(parts.count) tensors \(first.description) are too many to stack")
     }
-    let result = context.allocate(first.elementType, shape)
+    let result = try context.allocate(first.elementType, shape)
     let inner = first.shape[axis...].reduce(first.elementType.memoryWidth ?? 1, *)
     for (index, part) in parts.enumerated() {
       for outer in 0..<first.shape[..<axis].reduce(1, *) {

@@ -43,7 +43,7 @@ struct BatchedProduct {
   func multiply(
     _ left: Tensor, _ right: Tensor, shape: [Int], _ context: RunContext
   ) throws -> Tensor {
-    let result = context.allocate(left.elementType, shape)
+    let result = try context.allocate(left.elementType, shape)
     if left.elementType == .float32 {
       try multiplyFloats(left, right, result, context)
     } else {

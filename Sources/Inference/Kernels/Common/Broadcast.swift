@@ -140,11 +140,11 @@ struct Broadcast: Sendable {
   }
 
   /// The operand in the plan's layout and with its rank; itself where the bytes are the same.
-  func aligned(_ tensor: Tensor, _ context: RunContext) -> Tensor {
-    if layout == .rowMajor { return tensor.converted(to: .rowMajor, context) }
-    if tensor.rank == shape.count { return tensor.converted(to: layout, context) }
-    let plain = tensor.converted(to: .rowMajor, context)
-    return plain.reshaped(Broadcast.padded(plain.shape, to: shape.count))
+  func aligned(_ tensor: Tensor, _ context: RunContext) throws -> Tensor {
+    if layout == .rowMajor { return try tensor.converted(to: .rowMajor, context) }
+    if tensor.rank == shape.count { return try tensor.converted(to: layout, context) }
+    let plain = try tensor.converted(to: .rowMajor, context)
+    return try plain.reshaped(Broadcast.padded(plain.shape, to: shape.count))
       .converted(to: layout, context)
   }
 

@@ -35,7 +35,7 @@ enum Elementwise {
     _ function: Function, _ tensor: Tensor, into result: Tensor? = nil, _ context: RunContext
   ) throws -> Tensor {
     let result =
-      result ?? context.allocate(tensor.elementType, tensor.shape, layout: tensor.layout)
+      try result ?? context.allocate(tensor.elementType, tensor.shape, layout: tensor.layout)
     nonisolated(unsafe) let from = tensor.storage.base
     nonisolated(unsafe) let to = result.storage.base
     let count = tensor.count
@@ -73,10 +73,10 @@ enum Elementwise {
   ) throws -> Tensor {
     let number = try commonNumber(left, right)
     let plan = try Broadcast([.init(left), .init(right)])
-    let a = plan.aligned(left, context)
-    let b = plan.aligned(right, context)
+    let a = try plan.aligned(left, context)
+    let b = try plan.aligned(right, context)
     let result =
-      plan.reused(left, a, isFree.left) ?? plan.reused(right, b, isFree.right)
+      try plan.reused(left, a, isFree.left) ?? plan.reused(right, b, isFree.right)
       ?? context.allocate(left.elementType, plan.shape, layout: plan.layout)
     let width = left.elementType.memoryWidth ?? 1
     nonisolated(unsafe) let (first, second) = (a.storage.base, b.storage.base)
@@ -104,9 +104,9 @@ enum Elementwise {
   ) throws -> Tensor {
     let number = try commonNumber(left, right)
     let plan = try Broadcast([.init(left), .init(right)])
-    let a = plan.aligned(left, context)
-    let b = plan.aligned(right, context)
-    let result = context.allocate(.bool, plan.shape, layout: plan.layout)
+    let a = try plan.aligned(left, context)
+    let b = try plan.aligned(right, context)
+    let result = try context.allocate(.bool, plan.shape, layout: plan.layout)
     let width = left.elementType.memoryWidth ?? 1
     nonisolated(unsafe) let (first, second) = (a.storage.base, b.storage.base)
     nonisolated(unsafe) let to = result.storage.base.assumingMemoryBound(to: UInt8.self)

@@ -24,7 +24,7 @@ extension OperatorDefinition {
 
 extension Elementwise {
   /// What most functions compute with, for the manual.
-  static let floatTypes = "float32, float64, float16, bfloat16"
+  static let floatTypes = "float"
   /// What arithmetic computes with, for the manual.
   static let numberTypes = "all numbers"
 
@@ -32,7 +32,7 @@ extension Elementwise {
   static func constant(
     _ value: Double, _ type: ElementType, _ context: RunContext
   ) throws -> Tensor {
-    let wide = context.allocate(.float64, [])
+    let wide = try context.allocate(.float64, [])
     wide.mutableElements(Double.self)[0] = value
     return try cast(wide, to: type, context)
   }
@@ -43,7 +43,7 @@ extension Elementwise {
   ) throws -> Tensor {
     if tensor.elementType == type { return tensor }
     let (from, to) = (try tensor.elementType.number, try type.number)
-    let result = context.allocate(type, tensor.shape, layout: tensor.layout)
+    let result = try context.allocate(type, tensor.shape, layout: tensor.layout)
     gs_cast(from, to, tensor.storage.base, tensor.count, result.storage.base)
     return result
   }

@@ -8,9 +8,9 @@ extension ElementType {
 
 extension Tensor {
   /// A half-precision tensor in float32, exactly; others as they are.
-  func widened(_ context: RunContext) -> Tensor {
+  func widened(_ context: RunContext) throws -> Tensor {
     guard elementType.isHalf else { return self }
-    let result = context.allocate(.float32, shape, layout: layout)
+    let result = try context.allocate(.float32, shape, layout: layout)
     let out = result.storage.base.assumingMemoryBound(to: Float.self)
     let bits = storage.base.assumingMemoryBound(to: UInt16.self)
     if elementType == .float16 {
@@ -22,9 +22,9 @@ extension Tensor {
   }
 
   /// A float32 tensor rounded to a half-precision type, ties to even; others as they are.
-  func narrowed(to type: ElementType, _ context: RunContext) -> Tensor {
+  func narrowed(to type: ElementType, _ context: RunContext) throws -> Tensor {
     guard elementType == .float32, type.isHalf else { return self }
-    let result = context.allocate(type, shape, layout: layout)
+    let result = try context.allocate(type, shape, layout: layout)
     let out = result.storage.base.assumingMemoryBound(to: UInt16.self)
     let values = storage.base.assumingMemoryBound(to: Float.self)
     if type == .float16 {
@@ -46,10 +46,10 @@ func wideningHalves(_ kernel: @escaping TensorKernel) -> TensorKernel {
         continue
       }
       half = half ?? tensor.elementType
-      call.inputs[index] = .tensor(tensor.widened(call.context))
+      call.inputs[index] = try .tensor(tensor.widened(call.context))
     }
     let results = try kernel(call)
     guard let half else { return results }
-    return results.map { $0.narrowed(to: half, call.context) }
+    return try results.map { try $0.narrowed(to: half, call.context) }
   }
 }

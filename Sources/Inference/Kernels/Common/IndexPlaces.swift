@@ -64,7 +64,7 @@ struct IndexTuples {
     let extents = data.shape[batchAxes..<batchAxes + length]
     inner = data.shape[(batchAxes + length)...].reduce(1, &*)
     let count = places.shape.dropLast().reduce(1, &*)
-    let rows = try call.context.make(.int64, [count]).mutableElements(Int64.self)
+    let rows = try call.context.allocate(.int64, [count]).mutableElements(Int64.self)
     self.rows = UnsafeBufferPointer(rows)
     let perBatch = places.shape[batchAxes...].dropLast().reduce(1, &*)
     guard count > 0 else { return }

@@ -43,7 +43,7 @@ extension KernelCall {
   ///
   /// - Throws: indices outside the extent.
   func indices(_ tensor: Tensor, extent: Int) throws -> UnsafeBufferPointer<Int64> {
-    let out = context.scratch(Int64.self, tensor.count)
+    let out = try context.scratch(Int64.self, tensor.count)
     var isInside = true
     func resolve<Index: FixedWidthInteger>(_ values: UnsafeBufferPointer<Index>) {
       let extent = Int64(extent)

@@ -1,5 +1,4 @@
 import CKernels
-import Glibc
 import ModelGraph
 
 /// A copy of elements from one arrangement in memory to another: for every index of `extents`, the
@@ -101,45 +100,19 @@ extension Tensor {
   /// first two axes are.
   ///
   /// - Precondition: equal counts.
-  func viewed(_ shape: [Int], _ context: RunContext) -> Tensor {
+  func viewed(_ shape: [Int], _ context: RunContext) throws -> Tensor {
     if layout == .channelsLast, shape.count >= 3, shape[0] == self.shape[0],
       shape[1] == self.shape[1]
     {
       return Tensor(elementType, shape, layout: layout, storage: storage)
     }
-    return converted(to: .rowMajor, context).reshaped(shape)
+    return try converted(to: .rowMajor, context).reshaped(shape)
   }
 
   /// A copy, which may be written to.
-  func copied(_ context: RunContext) -> Tensor {
-    let result = context.allocate(elementType, shape, layout: layout)
+  func copied(_ context: RunContext) throws -> Tensor {
+    let result = try context.allocate(elementType, shape, layout: layout)
     result.target.copyMemory(from: start, byteCount: byteCount)
     return result
   }
-}
-
-/// Checks a shape that a model's inputs decide: no negative extents, and no more elements than the
-/// machine's memory can hold.
-func checkShape(_ shape: [Int], _ type: ElementType) throws {
-  guard let width = type.memoryWidth else {
-    throw KernelProblem(lacking: "\(type.name) has no representation in memory")
-  }
-  guard let count = TensorData.elementCount(of: shape),
-    count <= PhysicalMemory.byteCount / width
-  else { throw KernelProblem("a result of shape \(shape) cannot be held in memory") }
-}
-
-extension RunContext {
-  /// A new tensor of a shape that a model's inputs decide.
-  ///
-  /// - Throws: negative extents, and tensors larger than this machine's memory.
-  func make(_ type: ElementType, _ shape: [Int], layout: Layout = .rowMajor) throws -> Tensor {
-    try checkShape(shape, type)
-    return allocate(type, shape, layout: layout)
-  }
-}
-
-/// What the machine has.
-private enum PhysicalMemory {
-  static let byteCount = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
 }

@@ -21,7 +21,7 @@ extension RunContext {
   ///
   /// - Throws: a type that isn't a number type.
   func allocate(_ type: ElementType, _ shape: [Int], doubles: [Double]) throws -> Tensor {
-    let result = allocate(type, shape)
+    let result = try allocate(type, shape)
     try result.setDoubles(doubles)
     return result
   }

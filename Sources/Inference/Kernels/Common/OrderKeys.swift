@@ -71,11 +71,11 @@ struct OrderKeys: OrderVisitor {
 
   /// Keys of a tensor's elements, strings ordered by their bytes. They live until the node ends.
   static func of(_ tensor: Tensor, _ context: RunContext) throws -> UnsafeBufferPointer<UInt64> {
-    let keys = context.scratch(UInt64.self, tensor.count)
+    let keys = try context.scratch(UInt64.self, tensor.count)
     if tensor.elementType == .string {
       rank(tensor.elements(UInt64.self), into: keys)
     } else {
-      let wide = tensor.widened(context)
+      let wide = try tensor.widened(context)
       try wide.elementType.visitOrdered(OrderKeys(tensor: wide, keys: keys))
     }
     return UnsafeBufferPointer(keys)
@@ -99,7 +99,7 @@ struct OrderKeys: OrderVisitor {
 
 extension RunContext {
   /// Memory for pairs of a key and a place, kept until the running node ends.
-  func pairs(_ count: Int) -> UnsafeMutablePointer<gs_pair> {
-    allocate(.uint64, [count, 2]).target.bindMemory(to: gs_pair.self, capacity: count)
+  func pairs(_ count: Int) throws -> UnsafeMutablePointer<gs_pair> {
+    try allocate(.uint64, [count, 2]).target.bindMemory(to: gs_pair.self, capacity: count)
   }
 }

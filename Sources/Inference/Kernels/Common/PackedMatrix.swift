@@ -14,11 +14,11 @@ struct PackedMatrix: Sendable {
   init(
     _ elements: UnsafePointer<Float>, depth: Int, columns: Int, rowStride: Int, columnStride: Int,
     pool: BufferPool
-  ) {
+  ) throws {
     self.depth = depth
     self.columns = columns
     let count = gs_packed_count(depth, columns)
-    panels = Tensor(.float32, [count], storage: pool.storage(byteCount: count * 4))
+    panels = Tensor(.float32, [count], storage: try pool.storage(byteCount: count * 4))
     gs_pack_panels(
       depth, columns, elements, rowStride, columnStride,
       panels.storage.base.assumingMemoryBound(to: Float.self))

@@ -44,7 +44,7 @@ extension KernelCall {
     let type = try tensor(index).elementType
     if let taken = takeForWriting(index, type) { return (taken, taken) }
     let data = try tensor(index)
-    return (data, context.allocate(type, data.shape, layout: data.layout))
+    return try (data, context.allocate(type, data.shape, layout: data.layout))
   }
 }
 

@@ -12,11 +12,11 @@ enum ResultMemory {
       if let own = call.takeForWriting(input, .float32), own.storage === term.storage {
         return term
       }
-      let result = call.context.allocate(.float32, shape, layout: layout)
+      let result = try call.context.allocate(.float32, shape, layout: layout)
       result.storage.base.copyMemory(from: term.storage.base, byteCount: result.byteCount)
       return result
     }
-    return call.context.allocate(.float32, shape, layout: layout)
+    return try call.context.allocate(.float32, shape, layout: layout)
   }
 
   /// A term that has to be of the result's shape, in the result's layout.
@@ -25,6 +25,6 @@ enum ResultMemory {
   ) throws -> Tensor {
     let tensor = try call.tensor(input, .float32)
     guard tensor.shape == shape else { throw FollowerMismatch() }
-    return tensor.converted(to: layout, call.context)
+    return try tensor.converted(to: layout, call.context)
   }
 }

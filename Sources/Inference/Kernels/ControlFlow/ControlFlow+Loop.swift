@@ -37,18 +37,19 @@ struct LoopKernel: Sendable {
     let mark = call.context.mark
     var turn: Int64 = 0
     while turn < limit, try condition.map(Families.isTrue) ?? true {
-      let inputs = [number(turn, call.context), .tensor(condition ?? truth(call.context))]
+      let goes = try condition ?? truth(call.context)
+      let inputs = [try number(turn, call.context), .tensor(goes)]
       let results = try body.run(inputs + carried, call)
       guard case .tensor(let goesOn) = results[0] else {
         throw KernelProblem("the body's first result is not a condition")
       }
-      if isConditional { condition = goesOn.converted(to: .rowMajor, call.context) }
+      if isConditional { condition = try goesOn.converted(to: .rowMajor, call.context) }
       carried = Array(results[1...carriedCount])
       for index in gathered.indices {
         guard case .tensor(let tensor) = results[index + carriedCount + 1] else {
           throw KernelProblem("a result to gather is not a tensor")
         }
-        parts[index].append(tensor.converted(to: .rowMajor, call.context))
+        parts[index].append(try tensor.converted(to: .rowMajor, call.context))
       }
       call.context.endNode(keeping: mark)
       turn += 1
@@ -70,14 +71,14 @@ struct LoopKernel: Sendable {
     return Int64(count[0])
   }
 
-  private func number(_ turn: Int64, _ context: RunContext) -> RunValue {
-    let tensor = context.allocate(.int64, [])
+  private func number(_ turn: Int64, _ context: RunContext) throws -> RunValue {
+    let tensor = try context.allocate(.int64, [])
     tensor.mutableElements(Int64.self)[0] = turn
     return .tensor(tensor)
   }
 
-  private func truth(_ context: RunContext) -> Tensor {
-    let tensor = context.allocate(.bool, [])
+  private func truth(_ context: RunContext) throws -> Tensor {
+    let tensor = try context.allocate(.bool, [])
     tensor.mutableElements(UInt8.self)[0] = 1
     return tensor
   }

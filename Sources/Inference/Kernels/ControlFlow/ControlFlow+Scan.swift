@@ -85,9 +85,9 @@ struct ScanKernel: Sendable {
     var parts = [[Tensor]](repeating: [], count: gathered.count)
     let mark = call.context.mark
     for turn in 0..<turns {
-      let elements = scanned.indices.map { index -> RunValue in
+      let elements = try scanned.indices.map { index -> RunValue in
         let position = isInputReversed[index] ? turns - 1 - turn : turn
-        return .tensor(scanned[index].slice(axis: axes[index], at: position, call.context))
+        return .tensor(try scanned[index].slice(axis: axes[index], at: position, call.context))
       }
       let results = try body.run(states + elements, call)
       states = Array(results[..<stateCount])
@@ -95,7 +95,7 @@ struct ScanKernel: Sendable {
         guard case .tensor(let tensor) = results[stateCount + index] else {
           throw KernelProblem("a result to gather is not a tensor")
         }
-        parts[index].append(tensor.converted(to: .rowMajor, call.context))
+        parts[index].append(try tensor.converted(to: .rowMajor, call.context))
       }
       call.context.endNode(keeping: mark)
     }
@@ -119,15 +119,17 @@ struct ScanKernel: Sendable {
     var finals = [[Tensor]](repeating: [], count: stateCount)
     var stacks = [[Tensor]](repeating: [], count: gathered.count)
     for sample in 0..<batch {
-      let first = states.map { RunValue.tensor($0.slice(axis: 0, at: sample, call.context)) }
-      let own = scanned.map { $0.slice(axis: 0, at: sample, call.context) }
+      let first = try states.map {
+        RunValue.tensor(try $0.slice(axis: 0, at: sample, call.context))
+      }
+      let own = try scanned.map { try $0.slice(axis: 0, at: sample, call.context) }
       let (final, parts) = try scan(
         own, axes: own.map { _ in 0 }, turns: lengths[sample], from: first, call)
       for index in 0..<stateCount {
         guard case .tensor(let tensor) = final[index] else {
           throw KernelProblem("a state is not a tensor")
         }
-        finals[index].append(tensor.converted(to: .rowMajor, call.context))
+        finals[index].append(try tensor.converted(to: .rowMajor, call.context))
       }
       for index in gathered.indices {
         stacks[index].append(try padded(parts[index], index, steps: steps, call.context))
@@ -145,7 +147,7 @@ struct ScanKernel: Sendable {
       guard steps == 0 else { throw KernelProblem(lacking: "a sequence without any step") }
       return try gathered[index].noneStacked(axis: 0, context)
     }
-    let zero = context.allocate(last.elementType, last.shape)
+    let zero = try context.allocate(last.elementType, last.shape)
     zero.storage.base.initializeMemory(as: UInt8.self, repeating: 0, count: zero.byteCount)
     let missing = Array(repeating: zero, count: steps - parts.count)
     return try .stacked(parts + missing, axis: 0, context)

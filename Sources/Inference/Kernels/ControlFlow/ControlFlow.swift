@@ -50,6 +50,6 @@ struct DeclaredResult: Sendable {
   func noneStacked(axis: Int, _ context: RunContext) throws -> Tensor {
     var shape = self.shape
     shape.insert(0, at: min(axis, shape.count))
-    return context.allocate(type, shape)
+    return try context.allocate(type, shape)
   }
 }

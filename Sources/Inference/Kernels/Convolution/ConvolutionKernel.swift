@@ -32,7 +32,7 @@ struct ConvolutionKernel: Sendable {
     guard !output.contains(0), weights.count > 0, input.count > 0 else {
       return try withoutInput(output, bias, call)
     }
-    let source = input.converted(to: .channelsLast, call.context)
+    let source = try input.converted(to: .channelsLast, call.context)
     let prepared = try cache.value(for: input.shape + (packed == nil ? weights.shape : [])) {
       try PreparedConvolution(
         input: input.shape, weights: Self.groupedShape(weights.shape, group: group),
@@ -80,7 +80,7 @@ struct ConvolutionKernel: Sendable {
 
   /// The result where there is nothing to sum: the bias, if any.
   private func withoutInput(_ shape: [Int], _ bias: Tensor?, _ call: KernelCall) throws -> Tensor {
-    let result = call.context.allocate(.float32, shape, layout: .channelsLast)
+    let result = try call.context.allocate(.float32, shape, layout: .channelsLast)
     let out = result.mutableElements(Float.self)
     let values = bias?.elements(Float.self)
     for index in 0..<result.count { out[index] = values?[index % shape[1]] ?? 0 }

@@ -40,7 +40,7 @@ final class PreparedConvolution: @unchecked Sendable {
   func pack(
     _ weights: Tensor, as plain: dnnl_memory_desc_t, _ context: RunContext
   ) throws -> Storage {
-    let storage = context.allocate(.uint8, [self.weights.byteCount]).storage
+    let storage = try context.allocate(.uint8, [self.weights.byteCount]).storage
     try Primitive.reorder(plain, weights.storage.base, to: self.weights, storage.base)
     return storage
   }

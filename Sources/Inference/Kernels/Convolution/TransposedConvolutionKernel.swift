@@ -49,13 +49,13 @@ struct TransposedConvolutionKernel: Sendable {
       throw KernelProblem("the output would be \(output)")
     }
     guard !output.contains(0), input.count > 0, weights.count > 0 else {
-      let result = call.context.allocate(.float32, output, layout: .channelsLast)
+      let result = try call.context.allocate(.float32, output, layout: .channelsLast)
       let out = result.mutableElements(Float.self)
       let values = bias?.elements(Float.self)
       for index in 0..<result.count { out[index] = values?[index % channels] ?? 0 }
       return try PreparedConvolution.apply(followers, to: result, call)
     }
-    let source = input.converted(to: .channelsLast, call.context)
+    let source = try input.converted(to: .channelsLast, call.context)
     let shape = Self.groupedShape(weights.shape, group: group)
     let prepared = try cache.value(for: input.shape + (packed == nil ? weights.shape : [])) {
       try PreparedConvolution(

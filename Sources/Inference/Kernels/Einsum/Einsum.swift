@@ -4,7 +4,7 @@ extension Families {
   /// Einsum.
   static let einsum = [
     OperatorDefinition(
-      "Einsum", versions: "12", types: "float32 float64 float16 int8...int64 uint8...uint64",
+      "Einsum", types: "float32, float64, float16, integers",
       tensors: { settings in
         guard let text = try settings.string("equation") else {
           throw KernelProblem("the equation is missing")

@@ -109,7 +109,7 @@ struct EinsumRun {
 
   /// Sums an operand over some of its labels: its product with a column of ones.
   private func sum(_ operand: EinsumOperand, over terms: [EinsumLabel]) throws -> EinsumOperand {
-    let one = context.allocate(operand.tensor.elementType, [])
+    let one = try context.allocate(operand.tensor.elementType, [])
     switch operand.tensor.elementType {
     case .float32: one.mutableElements(Float.self)[0] = 1
     case .float64: one.mutableElements(Double.self)[0] = 1
@@ -162,7 +162,7 @@ struct EinsumRun {
     if elements == operand.tensor.count, operand.commonStride(order, extents) ?? 0 == 1 {
       return operand.tensor.reshaped(shape)
     }
-    let result = context.allocate(operand.tensor.elementType, shape)
+    let result = try context.allocate(operand.tensor.elementType, shape)
     try Movement(extents: shape, from: strides, to: result.strides).run(
       operand.tensor.start, to: result.target, width: result.width, context)
     return result

@@ -36,7 +36,7 @@ struct GeneralProductKernel: Sendable {
     guard left.shape[isLeftTransposed ? 0 : 1] == geometry.inner else {
       throw KernelProblem("\(left.description) and \(right.description) cannot be multiplied")
     }
-    let result = call.context.allocate(left.elementType, [geometry.rows, geometry.columns])
+    let result = try call.context.allocate(left.elementType, [geometry.rows, geometry.columns])
     let term = beta == 0 ? nil : try call.optional(2)
     if let term { try check(term, result) }
     guard left.elementType == .float32, result.count > 0, geometry.inner > 0 else {

@@ -30,7 +30,7 @@ struct MatrixProductKernel: Sendable {
       throw KernelProblem(
         "\(left.elementType.name) and \(right.elementType.name) cannot be multiplied")
     }
-    let result = call.context.allocate(left.elementType, shapes.result)
+    let result = try call.context.allocate(left.elementType, shapes.result)
     guard left.elementType == .float32 else {
       try left.elementType.visitNumber(
         PlainProduct(left: left, right: right, result: result, shapes: shapes))

@@ -7,7 +7,7 @@ struct BlockQuantizedProduct: Sendable {
   /// The operator.
   static let definition = OperatorDefinition(
     "MatMulNBits", domain: "com.microsoft", versions: "4 and 8 bits",
-    types: "float32 float16 by uint8",
+    types: "float32, float16 by uint8",
     tensors: { settings in
       let product = try BlockQuantizedProduct(settings)
       return wideningHalves { [try product.run($0)] }
@@ -53,7 +53,7 @@ struct BlockQuantizedProduct: Sendable {
     guard TensorData.elementCount(of: [rows, columns]) != nil else {
       throw KernelProblem("\(rows) rows of \(columns) columns are too many")
     }
-    let result = call.context.allocate(.float32, input.shape.dropLast() + [columns])
+    let result = try call.context.allocate(.float32, input.shape.dropLast() + [columns])
     let strip = GS_PANEL
     try call.context.forEach((columns + strip - 1) / strip, cost: (rows + 4) * depth) { index in
       multiply(input, weights, scales, zeros, result, rows: rows, first: index * strip)

@@ -36,7 +36,7 @@ struct CenteredOperand: Sendable {
     guard tensor.elementType == .int8 || tensor.elementType == .uint8 else {
       throw KernelProblem("\(tensor.elementType.name) is not an 8-bit integer")
     }
-    let ones = context.allocate(.float32, zero?.shape ?? [])
+    let ones = try context.allocate(.float32, zero?.shape ?? [])
     ones.mutableElements(Float.self).update(repeating: 1)
     let axis = max(0, tensor.rank + zeroAxis)
     return try QuantizedIntegers.dequantize(
@@ -49,7 +49,7 @@ enum IntegerProduct {
   /// Multiplies as MatMul does.
   static func multiply(_ left: Tensor, _ right: Tensor, _ context: RunContext) throws -> Tensor {
     let shapes = try ProductShapes(left.shape, right.shape)
-    let result = context.allocate(.int32, shapes.result)
+    let result = try context.allocate(.int32, shapes.result)
     let lefts = sampleOffsets(shapes.leftBatch, shapes.batch, size: shapes.rows * shapes.inner)
     let rights = sampleOffsets(
       shapes.rightBatch, shapes.batch, size: shapes.inner * shapes.columns)

@@ -49,7 +49,7 @@ struct IntegerConvolution: Sendable {
     guard TensorData.elementCount(of: shape) != nil,
       TensorData.elementCount(of: [geometry.taps, max(4096, geometry.lineLength)]) != nil
     else { throw KernelProblem("a convolution's result would have the shape \(shape)") }
-    let result = context.allocate(.int32, shape)
+    let result = try context.allocate(.int32, shape)
     guard result.count > 0 else { return result }
     let linesAtOnce = max(1, 4096 / max(1, geometry.lineLength))
     let chunks = (geometry.lines + linesAtOnce - 1) / linesAtOnce

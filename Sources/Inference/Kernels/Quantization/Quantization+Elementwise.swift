@@ -56,7 +56,7 @@ extension Families {
     _ name: String, _ prepare: @escaping @Sendable (Side, Side, Float) -> Pair
   ) -> OperatorDefinition {
     OperatorDefinition(
-      name, domain: "com.microsoft", types: "int8 uint8",
+      name, domain: "com.microsoft", types: "int8, uint8",
       tensors: { _ in
         { call in
           let (left, right) = (try call.tensor(0), try call.tensor(3))
@@ -68,7 +68,7 @@ extension Families {
           guard TensorData.elementCount(of: shape) != nil else {
             throw KernelProblem("the result would have the shape \(shape)")
           }
-          let result = call.context.allocate(grid.type, shape)
+          let result = try call.context.allocate(grid.type, shape)
           let out = result.mutableElements(UInt8.self)
           let (a, b) = (left.elements(UInt8.self), right.elements(UInt8.self))
           let strides = [left, right].map { broadcastStrides($0.shape, to: shape) }
@@ -92,7 +92,7 @@ extension Families {
     _ prepare: @escaping @Sendable (NodeSettings) throws -> @Sendable (Float) -> Float
   ) -> OperatorDefinition {
     OperatorDefinition(
-      name, domain: "com.microsoft", types: "int8 uint8", layouts: .any,
+      name, domain: "com.microsoft", types: "int8, uint8", layouts: .any,
       tensors: { settings in
         let function = try prepare(settings)
         return { call in
@@ -100,7 +100,7 @@ extension Families {
           let grid = try OutputGrid(call, scale: 3, zero: 4, or: input.elementType)
           let numbers = try numbers(input.elementType, .given(call, scale: 1, zero: 2))
           let table = table(numbers.map(function), grid)
-          let result = call.context.allocate(grid.type, input.shape, layout: input.layout)
+          let result = try call.context.allocate(grid.type, input.shape, layout: input.layout)
           let (out, values) = (result.mutableElements(UInt8.self), input.elements(UInt8.self))
           for index in 0..<input.count { out[index] = table[Int(values[index])] }
           return [result]
@@ -109,7 +109,7 @@ extension Families {
   }
 
   private static let quantizedConcat = OperatorDefinition(
-    "QLinearConcat", domain: "com.microsoft", types: "int8 uint8",
+    "QLinearConcat", domain: "com.microsoft", types: "int8, uint8",
     tensors: { settings in
       guard let axis = try settings.int("axis"), settings.node.inputs.count >= 5,
         settings.node.inputs.count % 3 == 2
@@ -132,13 +132,13 @@ extension Families {
           }
           shape[axis] += input.shape[axis]
         }
-        let result = call.context.allocate(grid.type, shape)
+        let result = try call.context.allocate(grid.type, shape)
         var place = StridedPlace(result)
         for (index, input) in inputs.enumerated() {
           let parameters = try ScaleParameters.given(
             call, scale: 3 + 3 * index, zero: 4 + 3 * index)
           let table = table(try numbers(input.elementType, parameters), grid)
-          let moved = call.context.allocate(grid.type, input.shape)
+          let moved = try call.context.allocate(grid.type, input.shape)
           let (out, values) = (moved.mutableElements(UInt8.self), input.elements(UInt8.self))
           for index in 0..<input.count { out[index] = table[Int(values[index])] }
           copyBlock(input.shape, from: moved, StridedPlace(moved), to: result, place)
@@ -149,7 +149,7 @@ extension Families {
     })
 
   private static let quantizedMean = OperatorDefinition(
-    "QLinearGlobalAveragePool", domain: "com.microsoft", types: "int8 uint8",
+    "QLinearGlobalAveragePool", domain: "com.microsoft", types: "int8, uint8",
     tensors: { settings in
       let isLast = try settings.flag("channels_last")
       return { call in
@@ -159,7 +159,7 @@ extension Families {
         let grid = try OutputGrid(call, scale: 3, zero: 4, or: input.elementType)
         let channels = isLast ? input.shape[input.rank - 1] : input.shape[1]
         let ones = [Int](repeating: 1, count: input.rank - 2)
-        let result = call.context.allocate(
+        let result = try call.context.allocate(
           grid.type, [input.shape[0]] + (isLast ? ones + [channels] : [channels] + ones))
         let spatial = isLast ? input.shape[1..<input.rank - 1] : input.shape[2...]
         let positions = spatial.reduce(1, *)
@@ -183,7 +183,7 @@ extension Families {
 
   private static let quantizedSoftmax = OperatorDefinition(
     "QLinearSoftmax", domain: "com.microsoft",
-    versions: "the attribute opset: axes are merged before 13", types: "int8 uint8",
+    versions: "the attribute opset: axes are merged before 13", types: "int8, uint8",
     tensors: { settings in
       let isMerged = try settings.int("opset", default: 13) < 13
       let axis = try settings.int("axis", default: -1)
@@ -192,7 +192,7 @@ extension Families {
         let axis = try resolvedAxis(axis, rank: input.rank)
         let grid = try OutputGrid(call, scale: 3, zero: 4, or: input.elementType)
         let numbers = try numbers(input.elementType, .given(call, scale: 1, zero: 2))
-        let result = call.context.allocate(grid.type, input.shape)
+        let result = try call.context.allocate(grid.type, input.shape)
         let extent = isMerged ? input.shape[axis...].reduce(1, *) : input.shape[axis]
         let inner = isMerged ? 1 : input.shape[(axis + 1)...].reduce(1, *)
         let (out, values) = (result.mutableElements(UInt8.self), input.elements(UInt8.self))

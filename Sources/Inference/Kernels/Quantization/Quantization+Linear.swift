@@ -8,7 +8,8 @@ struct QuantizeKernel: Sendable {
     OperatorDefinition(
       "QuantizeLinear", domain: domain,
       versions: "10: one scale; since 13: an axis; since 21: blocks, 4 and 16 bits",
-      types: "float32 float16 bfloat16 int32 to int4 int8 int16 uint4 uint8 uint16", layouts: .any,
+      types: "float32, float16, bfloat16, int32 to int4, int8, int16, uint4, uint8, uint16",
+      layouts: .any,
       tensors: { settings in
         let kernel = try QuantizeKernel(settings)
         return { [try kernel.run($0)] }
@@ -32,11 +33,11 @@ struct QuantizeKernel: Sendable {
     let type = parameters.zeroType ?? self.type ?? .uint8
     var input = try call.tensor(0)
     if input.elementType == .int32 { input = try input.asFloats(call.context) }
-    input = input.widened(call.context)
+    input = try input.widened(call.context)
     guard input.elementType == .float32 else {
       throw KernelProblem(lacking: "quantizing \(input.elementType.name) is not supported")
     }
-    if blockSize > 0 { input = input.converted(to: .rowMajor, call.context) }
+    if blockSize > 0 { input = try input.converted(to: .rowMajor, call.context) }
     return try QuantizedIntegers.quantize(
       input, to: type, parameters, axis: axis, blockSize: blockSize, call.context)
   }
@@ -49,7 +50,8 @@ struct DequantizeKernel: Sendable {
     OperatorDefinition(
       "DequantizeLinear", domain: domain,
       versions: "10: one scale; since 13: an axis; since 21: blocks, 4 and 16 bits",
-      types: "int4 int8 int16 int32 uint4 uint8 uint16 to float32 float16 bfloat16", layouts: .any,
+      types: "int4, int8, int16, int32, uint4, uint8, uint16 to float32, float16, bfloat16",
+      layouts: .any,
       tensors: { settings in
         let kernel = try DequantizeKernel(settings)
         return { [try kernel.run($0)] }
@@ -71,10 +73,10 @@ struct DequantizeKernel: Sendable {
   private func run(_ call: KernelCall) throws -> Tensor {
     let parameters = try known ?? .given(call, scale: 1, zero: 2)
     var input = try call.tensor(0)
-    if blockSize > 0 { input = input.converted(to: .rowMajor, call.context) }
+    if blockSize > 0 { input = try input.converted(to: .rowMajor, call.context) }
     let result = try QuantizedIntegers.dequantize(
       input, parameters, axis: axis, blockSize: blockSize, call.context)
-    return result.narrowed(to: type ?? parameters.scaleType, call.context)
+    return try result.narrowed(to: type ?? parameters.scaleType, call.context)
   }
 }
 
@@ -87,7 +89,7 @@ enum QuantizedIntegers {
   ) throws -> Tensor {
     let grid = try type.integerGrid()
     let runs = try ScaleRuns(input, parameters, axis: axis, blockSize: blockSize)
-    let result = context.allocate(type, input.shape, layout: input.layout)
+    let result = try context.allocate(type, input.shape, layout: input.layout)
     let width = type.memoryWidth ?? 1
     try context.forEach(runs.count, cost: runs.length) { index in
       let run = runs.run(index)
@@ -120,7 +122,7 @@ enum QuantizedIntegers {
       throw KernelProblem("\(input.elementType.name) cannot have a zero point in \(zeroType.name)")
     }
     let runs = try ScaleRuns(input, parameters, axis: axis, blockSize: blockSize)
-    let result = context.allocate(.float32, input.shape, layout: input.layout)
+    let result = try context.allocate(.float32, input.shape, layout: input.layout)
     let width = input.elementType.memoryWidth ?? 1
     try context.forEach(runs.count, cost: runs.length) { index in
       let run = runs.run(index)
@@ -159,7 +161,7 @@ enum QuantizedIntegers {
 extension Tensor {
   /// 32-bit integers in float32.
   func asFloats(_ context: RunContext) throws -> Tensor {
-    let result = context.allocate(.float32, shape, layout: layout)
+    let result = try context.allocate(.float32, shape, layout: layout)
     guard let out = result.mutableElements(Float.self).baseAddress else { return result }
     gs_dequantize(storage.base, try elementType.storedInteger(), count, 1, 0, out)
     return result
@@ -169,14 +171,14 @@ extension Tensor {
 extension Families {
   /// DynamicQuantizeLinear: quantizes to the range that the numbers take.
   static let dynamicQuantize = OperatorDefinition(
-    "DynamicQuantizeLinear", versions: "11", types: "float32 to uint8", layouts: .any,
+    "DynamicQuantizeLinear", types: "float32 to uint8", layouts: .any,
     tensors: { _ in
       { call in
         let input = try call.tensor(0, .float32)
         let (scale, zero) = QuantizedIntegers.dynamicParameters(input)
-        let scales = call.context.allocate(.float32, [])
+        let scales = try call.context.allocate(.float32, [])
         scales.mutableElements(Float.self)[0] = scale
-        let zeros = call.context.allocate(.uint8, [])
+        let zeros = try call.context.allocate(.uint8, [])
         zeros.mutableElements(UInt8.self)[0] = zero
         let parameters = ScaleParameters(scale: scale, zero: Int32(zero), type: .uint8)
         let result = try QuantizedIntegers.quantize(input, to: .uint8, parameters, call.context)

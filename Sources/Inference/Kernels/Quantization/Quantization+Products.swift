@@ -9,7 +9,7 @@ extension Families {
   ]
 
   private static let integerMatrixProduct = OperatorDefinition(
-    "MatMulInteger", versions: "10", types: "int8 uint8 to int32",
+    "MatMulInteger", types: "int8, uint8 to int32",
     tensors: { settings in
       let left = try CenteredOperand(settings, 0, zero: 2, zeroAxis: -2)
       let right = try CenteredOperand(settings, 1, zero: 3, zeroAxis: -1)
@@ -19,7 +19,7 @@ extension Families {
     })
 
   private static let integerConvolution = OperatorDefinition(
-    "ConvInteger", versions: "10", types: "int8 uint8 to int32",
+    "ConvInteger", types: "int8, uint8 to int32",
     tensors: { settings in
       let input = try CenteredOperand(settings, 0, zero: 2, zeroAxis: -1)
       let weights = try CenteredOperand(settings, 1, zero: 3, zeroAxis: .min / 2)
@@ -31,7 +31,7 @@ extension Families {
 
   private static let quantizedMatrixProduct = OperatorDefinition(
     "QLinearMatMul", versions: "10; since 21 the same for more types of scales",
-    types: "int8 uint8",
+    types: "int8, uint8",
     tensors: { settings in
       let left = try CenteredOperand(settings, 0, zero: 2, zeroAxis: -2)
       let right = try CenteredOperand(settings, 3, zero: 5, zeroAxis: -1)
@@ -49,7 +49,7 @@ extension Families {
     })
 
   private static let quantizedConvolution = OperatorDefinition(
-    "QLinearConv", versions: "10", types: "int8 uint8",
+    "QLinearConv", types: "int8, uint8",
     tensors: { settings in
       let input = try CenteredOperand(settings, 0, zero: 2, zeroAxis: -1)
       let weights = try CenteredOperand(settings, 3, zero: 5, zeroAxis: .min / 2)
@@ -70,7 +70,7 @@ extension Families {
   // MARK: Other domains
 
   private static let productToFloat = OperatorDefinition(
-    "MatMulIntegerToFloat", domain: "com.microsoft", types: "int8 uint8 to float32",
+    "MatMulIntegerToFloat", domain: "com.microsoft", types: "int8, uint8 to float32",
     tensors: { settings in
       let left = try CenteredOperand(settings, 0, zero: 4, zeroAxis: -2)
       let right = try CenteredOperand(settings, 1, zero: 5, zeroAxis: -1)
@@ -87,7 +87,7 @@ extension Families {
     })
 
   private static let dynamicProduct = OperatorDefinition(
-    "DynamicQuantizeMatMul", domain: "com.microsoft", types: "float32, int8 uint8",
+    "DynamicQuantizeMatMul", domain: "com.microsoft", types: "float32, int8, uint8",
     tensors: { settings in
       let right = try CenteredOperand(settings, 1, zero: 3, zeroAxis: -1)
       return { call in
@@ -114,7 +114,7 @@ extension Families {
     guard scales.count == 1 || scales.count == columns,
       bias.map({ $0.elementType == .float32 && $0.count == columns }) ?? true
     else { throw KernelProblem("\(scales.count) scales or the bias do not fit \(columns) columns") }
-    let result = context.allocate(.float32, sums.shape)
+    let result = try context.allocate(.float32, sums.shape)
     let out = result.mutableElements(Float.self)
     let values = sums.elements(Int32.self)
     let shifts = bias?.elements(Float.self)
@@ -156,7 +156,7 @@ struct OutputGrid: Sendable {
     guard scales.count == 1 || scales.count == columns else {
       throw KernelProblem("\(scales.count) scales do not fit \(columns) columns")
     }
-    let result = context.allocate(type, sums.shape)
+    let result = try context.allocate(type, sums.shape)
     guard let values = sums.elements(Int32.self).baseAddress else { return result }
     if scales.count == 1 {
       gs_requantize(values, sums.count, 0, scales[0], zero, grid, result.storage.base)
@@ -182,7 +182,7 @@ struct OutputGrid: Sendable {
     else {
       throw KernelProblem("\(scales.count) scales or the bias do not fit \(channels) channels")
     }
-    let result = context.allocate(type, sums.shape)
+    let result = try context.allocate(type, sums.shape)
     let positions = sums.shape[2...].reduce(1, *)
     let shifts = bias?.elements(Int32.self)
     guard let values = sums.elements(Int32.self).baseAddress else { return result }

@@ -8,7 +8,7 @@ import ModelGraph
 struct GatedUnit: Sendable {
   /// The operator.
   static let definition = OperatorDefinition(
-    "GRU", versions: "layout since 14", types: "float32 float16",
+    "GRU", versions: "layout since 14", types: "float32, float16",
     tensors: { settings in
       let unit = try GatedUnit(settings)
       return wideningHalves { try unit.run($0) }
@@ -32,8 +32,8 @@ struct GatedUnit: Sendable {
       call, layer.settings, size: size, inputSize: weights.first?.input.depth ?? 0)
     let hidden = try layer.initialState(5, shape, call)
     let projections = try layer.projections(weights, shape, call)
-    let output = RecurrentOutput(shape, isWanted: wantsSequence, gates: 3, call)
-    let scratch = call.context.allocate(.float32, [shape.directions, shape.batch, size])
+    let output = try RecurrentOutput(shape, isWanted: wantsSequence, gates: 3, call)
+    let scratch = try call.context.allocate(.float32, [shape.directions, shape.batch, size])
     try call.context.forEach(shape.directions, cost: output.cost) { direction in
       guard
         let walk = output.walk(
@@ -43,7 +43,7 @@ struct GatedUnit: Sendable {
       else { return }
       run(walk, weights[direction], reset + direction * shape.batch * size)
     }
-    return [output.tensor, layer.finalState(hidden, shape, call)]
+    return [output.tensor, try layer.finalState(hidden, shape, call)]
   }
 
   /// - Parameter scratch: room for the hidden states, or for what they add to the candidates.

@@ -8,7 +8,7 @@ import ModelGraph
 struct LongShortTermMemory: Sendable {
   /// The operator.
   static let definition = OperatorDefinition(
-    "LSTM", versions: "layout since 14", types: "float32 float16",
+    "LSTM", versions: "layout since 14", types: "float32, float16",
     tensors: { settings in
       let lstm = try LongShortTermMemory(settings)
       return wideningHalves { try lstm.run($0) }
@@ -39,7 +39,7 @@ struct LongShortTermMemory: Sendable {
     let hidden = try layer.initialState(5, shape, call)
     let cell = try layer.initialState(6, shape, call)
     let projections = try layer.projections(weights, shape, call)
-    let output = RecurrentOutput(shape, isWanted: wantsSequence, gates: 4, call)
+    let output = try RecurrentOutput(shape, isWanted: wantsSequence, gates: 4, call)
     try call.context.forEach(shape.directions, cost: output.cost) { direction in
       guard
         let walk = output.walk(
@@ -51,7 +51,8 @@ struct LongShortTermMemory: Sendable {
       run(walk, weights[direction], cells + direction * shape.batch * size, peepholes: own)
     }
     return [
-      output.tensor, layer.finalState(hidden, shape, call), layer.finalState(cell, shape, call),
+      output.tensor, try layer.finalState(hidden, shape, call),
+      try layer.finalState(cell, shape, call),
     ]
   }
 

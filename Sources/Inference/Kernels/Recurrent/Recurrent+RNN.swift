@@ -5,7 +5,7 @@ import ModelGraph
 struct PlainRecurrence: Sendable {
   /// The operator.
   static let definition = OperatorDefinition(
-    "RNN", versions: "layout since 14", types: "float32 float16",
+    "RNN", versions: "layout since 14", types: "float32, float16",
     tensors: { settings in
       let recurrence = try PlainRecurrence(settings)
       return wideningHalves { try recurrence.run($0) }
@@ -26,7 +26,7 @@ struct PlainRecurrence: Sendable {
       call, layer.settings, size: size, inputSize: weights.first?.input.depth ?? 0)
     let hidden = try layer.initialState(5, shape, call)
     let projections = try layer.projections(weights, shape, call)
-    let output = RecurrentOutput(shape, isWanted: wantsSequence, gates: 1, call)
+    let output = try RecurrentOutput(shape, isWanted: wantsSequence, gates: 1, call)
     try call.context.forEach(shape.directions, cost: output.cost) { direction in
       guard
         let walk = output.walk(
@@ -35,7 +35,7 @@ struct PlainRecurrence: Sendable {
       else { return }
       run(walk, weights[direction])
     }
-    return [output.tensor, layer.finalState(hidden, shape, call)]
+    return [output.tensor, try layer.finalState(hidden, shape, call)]
   }
 
   private func run(_ walk: RecurrentWalk, _ weights: RecurrentWeights) {

@@ -28,7 +28,7 @@ struct RecurrentWeights: Sendable {
       guard let base = tensor.elements(Float.self).baseAddress else {
         throw KernelProblem("weights are missing")
       }
-      return PackedMatrix(
+      return try PackedMatrix(
         base + (direction * tensor.shape[1] + row) * depth, depth: depth, columns: rows,
         rowStride: 1, columnStride: depth, pool: pool)
     }
@@ -115,7 +115,7 @@ struct RecurrentLayer: Sendable {
 
   /// The state that a layer starts from, dense by direction and sequence.
   func initialState(_ index: Int, _ shape: RecurrentShape, _ call: KernelCall) throws -> Tensor {
-    let state = call.context.allocate(.float32, [shape.directions, shape.batch, shape.size])
+    let state = try call.context.allocate(.float32, [shape.directions, shape.batch, shape.size])
     let out = state.mutableElements(Float.self)
     guard let given = try call.optional(index) else {
       out.update(repeating: 0)
@@ -138,7 +138,7 @@ struct RecurrentLayer: Sendable {
 
   /// A dense state as the operator gives it out; 0 where a sequence has no step, as onnxruntime
   /// has it.
-  func finalState(_ state: Tensor, _ shape: RecurrentShape, _ call: KernelCall) -> Tensor {
+  func finalState(_ state: Tensor, _ shape: RecurrentShape, _ call: KernelCall) throws -> Tensor {
     let states = state.mutableElements(Float.self)
     for (sequence, length) in (shape.lengths ?? []).enumerated() where length == 0 {
       for direction in 0..<shape.directions {
@@ -149,7 +149,7 @@ struct RecurrentLayer: Sendable {
     guard shape.isBatchFirst, shape.directions > 1, shape.batch > 1 else {
       return state.reshaped(shape.stateShape)
     }
-    let result = call.context.allocate(.float32, shape.stateShape)
+    let result = try call.context.allocate(.float32, shape.stateShape)
     let out = result.mutableElements(Float.self)
     let values = state.elements(Float.self)
     for direction in 0..<shape.directions {
@@ -175,7 +175,7 @@ struct RecurrentLayer: Sendable {
       guard TensorData.elementCount(of: [rows, columns]) != nil else {
         throw KernelProblem("\(rows) rows of \(columns) gates are too many")
       }
-      let result = call.context.allocate(.float32, [rows, columns])
+      let result = try call.context.allocate(.float32, [rows, columns])
       let chunks = (rows + rowsAtOnce - 1) / rowsAtOnce
       try call.context.forEach(chunks, cost: rowsAtOnce * columns * shape.inputSize / 16) { chunk in
         let first = chunk * rowsAtOnce

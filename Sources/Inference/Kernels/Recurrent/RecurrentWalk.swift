@@ -10,13 +10,13 @@ struct RecurrentOutput: Sendable {
   private let gathered: Tensor
 
   /// Allocates the output. States after a sequence's end are 0.
-  init(_ shape: RecurrentShape, isWanted: Bool, gates: Int, _ call: KernelCall) {
+  init(_ shape: RecurrentShape, isWanted: Bool, gates: Int, _ call: KernelCall) throws {
     self.shape = shape
     self.isWanted = isWanted
     self.gates = gates
-    tensor = call.context.allocate(.float32, isWanted ? shape.sequenceShape : [0])
+    tensor = try call.context.allocate(.float32, isWanted ? shape.sequenceShape : [0])
     if shape.lengths != nil { tensor.mutableElements(Float.self).update(repeating: 0) }
-    gathered = call.context.allocate(
+    gathered = try call.context.allocate(
       .float32,
       [shape.lengths == nil ? 0 : shape.directions * shape.batch * gates * shape.size])
   }

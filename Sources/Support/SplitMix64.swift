@@ -13,4 +13,7 @@ public struct SplitMix64: RandomNumberGenerator {
     mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
     return mixed ^ (mixed >> 31)
   }
+
+  /// A number evenly spread over 0..<1, in steps of 2^-53.
+  public mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
 }
