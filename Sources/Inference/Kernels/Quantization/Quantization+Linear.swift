@@ -24,7 +24,7 @@ struct QuantizeKernel: Sendable {
     axis = try settings.int("axis", default: 1)
     blockSize = try settings.int("block_size", default: 0)
     guard blockSize >= 0 else { throw KernelProblem("block_size is \(blockSize), below 0") }
-    type = try settings.int("output_dtype").flatMap { $0 == 0 ? nil : ElementType(onnxNumber: $0) }
+    type = try settings.int("output_dtype").flatMap { $0 == 0 ? nil : ElementType(onnxCode: $0) }
     known = try ScaleParameters.constant(settings, scale: 1, zero: 2)
   }
 
@@ -66,7 +66,7 @@ struct DequantizeKernel: Sendable {
     axis = try settings.int("axis", default: 1)
     blockSize = try settings.int("block_size", default: 0)
     guard blockSize >= 0 else { throw KernelProblem("block_size is \(blockSize), below 0") }
-    type = try settings.int("output_dtype").flatMap { $0 == 0 ? nil : ElementType(onnxNumber: $0) }
+    type = try settings.int("output_dtype").flatMap { $0 == 0 ? nil : ElementType(onnxCode: $0) }
     known = try ScaleParameters.constant(settings, scale: 1, zero: 2)
   }
 
