@@ -63,12 +63,7 @@ final class KernelCall {
 
   /// The elements of an integer tensor (shapes, axes, indices); nil where the input is left out.
   func integers(_ index: Int) throws -> [Int]? {
-    guard let tensor = try optional(index) else { return nil }
-    switch tensor.elementType {
-    case .int64: return tensor.elements(Int64.self).map { Int($0) }
-    case .int32: return tensor.elements(Int32.self).map { Int($0) }
-    default: throw KernelProblem("input \(index) is \(tensor.elementType.name), not int64 or int32")
-    }
+    try optional(index)?.integers(named: "input \(index)")
   }
 
   /// The one element of a number tensor as a double; nil where the input is left out.
