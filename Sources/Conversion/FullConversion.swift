@@ -20,7 +20,7 @@ struct FullConversion {
     outcome: ConversionOutcome, warnings: [Diagnostic]
   ) {
     let start = ProcessUsage.seconds
-    let samples = try openSamples(model)
+    let samples = try full.samples.open(model, shapes: job.inputShapes)
     let firstSample = try samples.firstSample()
     AffineFolding.apply(to: model.graph)
     let plan = FullPlanner(full.settings).plan(model.graph)
@@ -42,6 +42,7 @@ struct FullConversion {
       outcome.seconds = ProcessUsage.seconds - start
       return (outcome, [])
     }
+    var outline = ReportOutline(model.graph, absorbing: plan.operations)
     let calibrated = try calibrate(model, plan, samples)
     outcome.full?.calibrationSeconds = calibrated.seconds
     let operations = FullQuantizer(plan, full.settings, facts: calibrated.facts, pool: pool)
@@ -49,27 +50,45 @@ struct FullConversion {
     outcome.constants = operations.map { quantizedFacts($0) } + floats
     UnusedRemoval.removeConstants(from: model.graph)
     try OpsetUpgrade.raise(model, to: max(13, outcome.operatorSets.before))
-    QuantizeLinearInsertion.apply(to: model)
+    let pairs = QuantizeLinearInsertion.apply(to: model)
     outcome.operatorSets.after = model.standardOperatorVersion
     let writer = try ONNXWriter(model)
     outcome.outputByteCount = writer.byteCount
     outcome.files = try writer.write(to: job.outputPath, pool: pool) { _, _ in }
     outcome.full?.quality = try assess(samples)
+    outline.note(operations)
+    outline.note(pairs)
+    let warnings = report(
+      outline, FullParameters(operations, pairs, shapes: calibrated.shapes), samples, &outcome)
     outcome.seconds = ProcessUsage.seconds - start
-    return (outcome, [])
+    return (outcome, warnings)
   }
 
-  private func openSamples(_ model: Model) throws(Failure) -> CalibrationSet {
-    try CalibrationSet(
+  private func report(
+    _ outline: ReportOutline, _ parameters: FullParameters, _ samples: CalibrationSet,
+    _ outcome: inout ConversionOutcome
+  ) -> [Diagnostic] {
+    guard let folder = job.reportFolder else { return [] }
+    var reports = DebugReports(
+      folder: folder, outputPath: job.outputPath, pool: pool, observer: observer)
+    reports.write(parameters.tensors)
+    outcome.report = reports.writeRounds(
+      outline,
       .init(
-        data: full.data, inputs: try ModelSurvey.sampleInputs(of: model.graph),
-        inputShapes: job.inputShapes, inputDataFormat: full.inputDataFormat,
-        locate: full.locate))
+        count: samples.count, input: .samples,
+        feeds: { (index) throws(Failure) in try samples.sample(index) })
+    ) { () throws(Failure) in
+      let float = try ModelLoader.load(path: job.modelPath)
+      AffineFolding.apply(to: float.graph)
+      return float
+    }
+    outcome.files += reports.files
+    return reports.warnings
   }
 
   private func calibrate(
     _ model: Model, _ plan: FullPlan, _ samples: CalibrationSet
-  ) throws(Failure) -> (facts: [String: ActivationFacts], seconds: Double) {
+  ) throws(Failure) -> (facts: [String: ActivationFacts], shapes: [String: [Int]], seconds: Double) {
     let start = ProcessUsage.seconds
     let calibrator = try Calibrator(
       model: model,
@@ -92,7 +111,7 @@ struct FullConversion {
     }
     return (
       Dictionary(uniqueKeysWithValues: facts.compactMap { name, facts in facts.map { (name, $0) } }),
-      ProcessUsage.seconds - start
+      gathered.mapValues(\.shape), ProcessUsage.seconds - start
     )
   }
 
@@ -127,9 +146,9 @@ struct FullConversion {
 
   private func quantizedFacts(_ operation: QuantizedOperation) -> ConstantFacts {
     var facts = ConstantFacts(
-      tensor: operation.weightName, node: operation.node.displayName,
+      tensor: operation.weights.originalName ?? operation.weights.name, node: operation.nodeName,
       operatorType: operation.node.operatorType, userCount: 1,
-      dimensions: operation.dimensions, floatByteCount: operation.elementCount * 4,
+      dimensions: operation.weights.dimensions, floatByteCount: operation.elementCount * 4,
       storedByteCount: operation.elementCount + operation.parameters.scales.count * 5)
     facts.recipe = operation.recipe
     facts.signalToNoise = operation.parameters.signalToNoise
