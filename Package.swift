@@ -80,6 +80,7 @@ let package = Package(
     .testTarget(name: "SupportTests", dependencies: ["Support"]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
     .testTarget(name: "ModelGraphTests", dependencies: ["ModelGraph", "Support"]),
+    .testTarget(name: "ReportsTests", dependencies: ["Reports", "Statistics"]),
     .testTarget(name: "GraphPassesTests", dependencies: ["GraphPasses", "ModelGraph"]),
     .testTarget(
       name: "ModelFormatsTests", dependencies: ["ModelFormats", "ModelGraph", "Support"]),

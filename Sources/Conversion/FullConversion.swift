@@ -88,7 +88,8 @@ struct FullConversion {
 
   private func calibrate(
     _ model: Model, _ plan: FullPlan, _ samples: CalibrationSet
-  ) throws(Failure) -> (facts: [String: ActivationFacts], shapes: [String: [Int]], seconds: Double) {
+  ) throws(Failure) -> (facts: [String: ActivationFacts], shapes: [String: [Int]], seconds: Double)
+  {
     let start = ProcessUsage.seconds
     let calibrator = try Calibrator(
       model: model,
@@ -107,10 +108,14 @@ struct FullConversion {
     let names = gathered.keys.sorted()
     let method = full.method
     let facts = pool.map(names.count) { index in
-      (names[index], gathered[names[index]].flatMap { ActivationFacts($0, method: method, grid: grid) })
+      (
+        names[index],
+        gathered[names[index]].flatMap { ActivationFacts($0, method: method, grid: grid) }
+      )
     }
     return (
-      Dictionary(uniqueKeysWithValues: facts.compactMap { name, facts in facts.map { (name, $0) } }),
+      Dictionary(
+        uniqueKeysWithValues: facts.compactMap { name, facts in facts.map { (name, $0) } }),
       gathered.mapValues(\.shape), ProcessUsage.seconds - start
     )
   }
@@ -118,7 +123,8 @@ struct FullConversion {
   /// Compares on samples behind those of the calibration where there are some, else on theirs.
   private func assess(_ samples: CalibrationSet) throws(Failure) -> QualityReport {
     let assessor = try Assessor(
-      float: ModelLoader.load(path: job.modelPath), quantized: ModelLoader.load(path: job.outputPath))
+      float: ModelLoader.load(path: job.modelPath),
+      quantized: ModelLoader.load(path: job.outputPath))
     let held = samples.count..<samples.count + min(samples.heldBackCount, Assessor.sampleLimit)
     if !held.isEmpty {
       do { return try compare(assessor, samples, held, isHeldBack: true) } catch {}

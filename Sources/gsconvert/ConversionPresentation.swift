@@ -236,7 +236,8 @@ struct ConversionPresentation {
       ("predictedPeakBytes", .integer(outcome.predictedPeakByteCount)),
       ("peakBytes", .integer(ProcessUsage.peakResidentByteCount)),
       ("seconds", .number(outcome.seconds)), ("warnings", .integer(warningCount)),
-      ("quantType", .string(configuration.quantType.rawValue)), ("bitNum", .integer(configuration.bitNum)),
+      ("quantType", .string(configuration.quantType.rawValue)),
+      ("bitNum", .integer(configuration.bitNum)),
       ("tensors", .array(outcome.constants.map(json))),
     ]
     members += fullMembers

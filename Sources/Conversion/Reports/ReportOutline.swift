@@ -42,7 +42,8 @@ struct ReportOutline: Sendable {
   init(_ graph: Graph, absorbing operations: [IntegerOperation] = []) {
     let absorbed = Set(operations.flatMap(\.absorbed).map(ObjectIdentifier.init))
     let results = Dictionary(
-      operations.map { (ObjectIdentifier($0.node), $0.output.name) }) { first, _ in first }
+      operations.map { (ObjectIdentifier($0.node), $0.output.name) }
+    ) { first, _ in first }
     for node in graph.nodes
     where !absorbed.contains(ObjectIdentifier(node)) && !node.isONNX("Constant") {
       var ports: [Port] = []
@@ -63,7 +64,8 @@ struct ReportOutline: Sendable {
       guard let index = indices[ObjectIdentifier(operation.node)] else { continue }
       operators[index].isInteger = true
       let scaling = operation.scaling
-      replace(operation.weights, at: index) { elements, _ in scaling.remove(fromWeights: &elements) }
+      replace(operation.weights, at: index) { elements, _ in scaling.remove(fromWeights: &elements)
+      }
       if let bias = operation.bias {
         replace(bias, at: index) { elements, _ in scaling.remove(fromBias: &elements) }
       }
