@@ -26,7 +26,7 @@ DIGITS = Path(__file__).resolve().parent.parent.parent / "fixtures/digits"
 COLUMNS = ("Min", "Q1", "Median", "Q3", "MAX", "Mean", "Var", "Sparsity", "Clip", "CosineSimilarity")
 # Largest differences: of elements as a fraction of their range (of the variance: its square), else absolute. Both
 # engines round alike except at ties, which carry on; quartiles of few distinct integers jump by one.
-LIMITS = {"Origin": 1e-4, "Dequant": 0.02}
+LIMITS = {"Origin": 1e-5, "Dequant": 0.002}
 
 
 class Run:
