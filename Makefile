@@ -37,8 +37,11 @@ demo: build
 	  $(BINARY) --modelFile=fixtures/digits/digits_cnn.onnx \
 	    --outputFile=$(DEMO_OUTPUT)/digits_cnn_w$$bits.onnx \
 	    --configFile=configs/demo_w$$bits.cfg || exit 1; \
-	done; \
-	echo; echo "The models are in $(DEMO_OUTPUT)/, a quant_param.csv for each in" \
+	done
+	@echo; echo "== digits_cnn.onnx with 8-bit weights and activations"
+	@$(BINARY) --modelFile=fixtures/digits/digits_cnn.onnx \
+	  --outputFile=$(DEMO_OUTPUT)/digits_cnn_int8.onnx --configFile=configs/full_quant.cfg
+	@echo; echo "The models are in $(DEMO_OUTPUT)/, a quant_param.csv for each in" \
 	  "$(DEMO_OUTPUT)/w8-report/ and $(DEMO_OUTPUT)/w4-report/."
 
 # Only the tests' product: a build of everything would also make the plug-in tools of the packages

@@ -23,31 +23,31 @@ struct FullConversion {
     let samples = try full.samples.open(model, shapes: job.inputShapes)
     let firstSample = try samples.firstSample()
     AffineFolding.apply(to: model.graph)
-    let plan = FullPlanner(full.settings).plan(model.graph)
+    let planner = FullPlanner(full.settings)
+    var plan = planner.plan(model.graph)
     guard !plan.operations.isEmpty else { throw nothingQuantized(plan) }
     var outcome = ConversionOutcome(
       model: facts, constants: [],
       operatorSets: (model.standardOperatorVersion, model.standardOperatorVersion),
       outputByteCount: 0, predictedPeakByteCount: 0, files: [], seconds: 0)
     outcome.full = FullFacts(
-      sampleCount: samples.count, firstSample: firstSample,
-      integerOperatorCount: plan.operations.count,
-      floatOperators: plan.floats.map {
-        ($0.node.displayName, $0.node.operatorType, $0.reason.text)
-      },
-      activationCount: plan.groups.count, calibrationSeconds: 0, quality: nil)
-    let floats = plan.floats.compactMap { floatFacts($0.node, $0.reason) }
+      sampleCount: samples.count, firstSample: firstSample, integerOperatorCount: 0,
+      floatOperators: [], activationCount: 0, calibrationSeconds: 0, quality: nil)
+    describe(plan, in: &outcome)
     if job.isDryRun {
-      outcome.constants = plan.operations.map { planned($0) } + floats
+      outcome.constants = plan.operations.map { planned($0) } + floatFacts(plan)
       outcome.seconds = ProcessUsage.seconds - start
       return (outcome, [])
     }
-    var outline = ReportOutline(model.graph, absorbing: plan.operations)
     let calibrated = try calibrate(model, plan, samples)
+    plan = planner.plan(model.graph, unusable: calibrated.unusable)
+    guard !plan.operations.isEmpty else { throw nothingQuantized(plan) }
     outcome.full?.calibrationSeconds = calibrated.seconds
+    describe(plan, in: &outcome)
+    var outline = ReportOutline(model.graph, absorbing: plan.operations)
     let operations = FullQuantizer(plan, full.settings, facts: calibrated.facts, pool: pool)
       .apply(to: model.graph)
-    outcome.constants = operations.map { quantizedFacts($0) } + floats
+    outcome.constants = operations.map { quantizedFacts($0) } + floatFacts(plan)
     UnusedRemoval.removeConstants(from: model.graph)
     try OpsetUpgrade.raise(model, to: max(13, outcome.operatorSets.before))
     let pairs = QuantizeLinearInsertion.apply(to: model)
@@ -62,6 +62,14 @@ struct FullConversion {
       outline, FullParameters(operations, pairs, shapes: calibrated.shapes), samples, &outcome)
     outcome.seconds = ProcessUsage.seconds - start
     return (outcome, warnings)
+  }
+
+  private func describe(_ plan: FullPlan, in outcome: inout ConversionOutcome) {
+    outcome.full?.integerOperatorCount = plan.operations.count
+    outcome.full?.activationCount = plan.groups.count
+    outcome.full?.floatOperators = plan.floats.map {
+      ($0.node.displayName, $0.node.operatorType, $0.reason.text)
+    }
   }
 
   private func report(
@@ -88,8 +96,7 @@ struct FullConversion {
 
   private func calibrate(
     _ model: Model, _ plan: FullPlan, _ samples: CalibrationSet
-  ) throws(Failure) -> (facts: [String: ActivationFacts], shapes: [String: [Int]], seconds: Double)
-  {
+  ) throws(Failure) -> Calibrated {
     let start = ProcessUsage.seconds
     let calibrator = try Calibrator(
       model: model,
@@ -113,11 +120,23 @@ struct FullConversion {
         gathered[names[index]].flatMap { ActivationFacts($0, method: method, grid: grid) }
       )
     }
-    return (
-      Dictionary(
-        uniqueKeysWithValues: facts.compactMap { name, facts in facts.map { (name, $0) } }),
-      gathered.mapValues(\.shape), ProcessUsage.seconds - start
-    )
+    var calibrated = Calibrated(
+      facts: [:], unusable: [:], shapes: gathered.mapValues(\.shape),
+      seconds: ProcessUsage.seconds - start)
+    for (name, facts) in facts { calibrated.facts[name] = facts }
+    for value in plan.groups.flatMap(\.values) where calibrated.facts[value.name] == nil {
+      calibrated.unusable[ObjectIdentifier(value)] =
+        gathered[value.name] == nil ? .neverRun : .nonFiniteActivation
+    }
+    return calibrated
+  }
+
+  private struct Calibrated {
+    var facts: [String: ActivationFacts]
+    var unusable: [ObjectIdentifier: FloatOperatorReason]
+    /// Extents in the first sample, by name.
+    var shapes: [String: [Int]]
+    var seconds: Double
   }
 
   /// Compares on samples behind those of the calibration where there are some, else on theirs.
@@ -159,6 +178,10 @@ struct FullConversion {
     facts.recipe = operation.recipe
     facts.signalToNoise = operation.parameters.signalToNoise
     return facts
+  }
+
+  private func floatFacts(_ plan: FullPlan) -> [ConstantFacts] {
+    plan.floats.compactMap { floatFacts($0.node, $0.reason) }
   }
 
   private func floatFacts(_ node: Node, _ reason: FloatOperatorReason) -> ConstantFacts? {

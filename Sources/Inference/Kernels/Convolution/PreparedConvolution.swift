@@ -1,3 +1,4 @@
+import CKernels
 import COneDNN
 
 /// A convolution or transposed convolution made ready for one shape of input: in one piece, or in
@@ -77,9 +78,9 @@ final class PreparedConvolution: @unchecked Sendable {
     let channels = result.shape[1]
     for follower in followers {
       switch follower {
-      case .relu: for index in 0..<out.count { out[index] = max(out[index], 0) }
+      case .relu: gs_apply(GS_RELU, out.baseAddress, out.count, 0, 0, out.baseAddress)
       case .clip(let low, let high):
-        for index in 0..<out.count { out[index] = min(max(out[index], low), high) }
+        gs_apply(GS_CLIP, out.baseAddress, out.count, low, high, out.baseAddress)
       case .add(let input):
         let operand = try ResultMemory.operand(
           input, shape: result.shape, layout: result.layout, call
