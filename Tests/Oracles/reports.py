@@ -24,9 +24,11 @@ from onnx import numpy_helper
 DIGITS = Path(__file__).resolve().parent.parent.parent / "fixtures/digits"
 
 COLUMNS = ("Min", "Q1", "Median", "Q3", "MAX", "Mean", "Var", "Sparsity", "Clip", "CosineSimilarity")
-# Largest differences: of elements as a fraction of their range (of the variance: its square), else absolute. Both
-# engines round alike except at ties, which carry on; quartiles of few distinct integers jump by one.
-LIMITS = {"Origin": 1e-5, "Dequant": 0.002}
+# Largest differences: of elements as a fraction of their range (of the variance: its square), else absolute. The
+# engines round alike except at ties; in deep networks one differing integer leads to others, so that single rows of
+# dequantized activations may differ, but never most.
+LIMITS = {"Origin": 1e-4, "Dequant": 0.1, "Weight": 1e-5}
+MEDIAN_LIMIT = 1e-5
 
 
 class Run:
@@ -233,8 +235,9 @@ def check(float_run, run, folder):
     with open(folder / "round_0.csv", newline="", encoding="utf-8") as file:
         reported = list(csv.DictReader(file))
     rows = expected_rows(float_run, run)
-    problems, worst = [], {flag: dict.fromkeys(COLUMNS, 0.0) for flag in LIMITS}
-    keys = [(node, tensor, way, flag, kind) for node, tensor, way, kind, *_ in rows for flag in LIMITS]
+    flags = ("Origin", "Dequant")
+    problems, differences = [], {flag: {column: [] for column in COLUMNS} for flag in flags}
+    keys = [(node, tensor, way, flag, kind) for node, tensor, way, kind, *_ in rows for flag in flags]
     found = [(r["NodeName"], r["TensorName"], r["InOutFlag"], r["DataTypeFlag"], r["TensorTypeFlag"])
              for r in reported]
     if sorted(keys) != sorted(found):
@@ -254,8 +257,8 @@ def check(float_run, run, folder):
                 unit = span ** 2 if column == "Var" else 1 if column in COLUMNS[7:] else span
                 least, most = number if column == "Clip" else (number, number)
                 difference = max(least - float(row[column]), float(row[column]) - most, 0) / unit
-                worst[flag][column] = max(worst[flag][column], difference)
-                if not difference <= LIMITS[flag]:
+                differences[flag][column].append(difference)
+                if not difference <= LIMITS["Weight" if kind == "Weight" else flag]:
                     problems.append(f"{node} {tensor} {way} {flag} {column}: {row[column]}, expected {most:.6g}")
     with open(folder / "output_summary.csv", newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -263,10 +266,13 @@ def check(float_run, run, folder):
                 a, b = float_run.values[row["TensorName"]], run.values[row["TensorName"]]
                 if abs(statistics(b, a)[-1] - float(row["CosineSimilarity"])) > LIMITS["Dequant"]:
                     problems.append(f"output {row['TensorName']}: cosine {row['CosineSimilarity']}")
+    medians = {flag: max(map(np.median, columns.values())) for flag, columns in differences.items()}
+    problems += [f"{flag}: median difference {value:.1e}" for flag, value in medians.items() if value > MEDIAN_LIMIT]
     for problem in problems[:12]:
         print("  " + problem)
-    for flag, columns in worst.items():
-        print(f"  {flag:7} " + "  ".join(f"{column} {value:.1e}" for column, value in columns.items()))
+    for flag, columns in differences.items():
+        print(f"  {flag:7} " + "  ".join(f"{column} {max(values):.1e}" for column, values in columns.items())
+              + f"  median at most {medians[flag]:.1e}")
     print(f"  {len(reported)} rows, {len(problems)} mismatches")
     return len(problems)
 
