@@ -89,10 +89,10 @@ import Testing
   }
 
   @Test func aModelThatCannotRunIsConvertedAllTheSame() throws {
-    let folder = try TemporaryFolder(
-      model: Fixtures.model("custom_domain_norun"),
-      configuration: Fixtures.weightQuantization
-        + "min_quant_weight_channel=0\ndebug_info_save_path=.\n")
+    let folder = try TemporaryFolder(model: Fixtures.model("custom_domain_norun"))
+    try folder.write(
+      "job.cfg",
+      Fixtures.weightQuantization + "min_quant_weight_channel=0\ndebug_info_save_path=.\n")
     let outcome = try Program.run(Fixtures.job, in: folder)
     #expect(outcome.status == 0)
     #expect(
