@@ -68,11 +68,13 @@ $(VENV):
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet numpy onnx onnxruntime opencv-python-headless pillow
 
+# REPORT_MODELS names further models and their samples for the reports: MODEL.onnx=FOLDER ...
 # Compares quantized weights with numpy and onnxruntime, to the last bit, and images with OpenCV, and
 # kills conversions.
 verify: build $(VENV)
 	$(VENV)/bin/python Tests/Oracles/verify_all.py $(BINARY)
 	$(VENV)/bin/python Tests/Oracles/preprocessing.py $(BINARY)
+	$(VENV)/bin/python Tests/Oracles/reports.py $(BINARY) $(REPORT_MODELS)
 	$(VENV)/bin/python Tests/Oracles/interruption.py $(BINARY) fixtures/digits/digits_cnn.onnx
 
 # ONNX's backend tests on the inference engine; writes docs/operators.md.
