@@ -116,7 +116,6 @@ import Testing
 
   @Test func inputShapesAreForTheRunOfTheResult() throws {
     let shapes = complete.merging(["inputShape": "x:1,3;y:2"]) { $1 }
-    #expect(try options(shapes).warnings.map(\.code) == [.flagWithoutEffect])
     let run = try options(shapes.merging(["infer": "true"]) { $1 })
     #expect(run.warnings.isEmpty)
     #expect(run.infer)
