@@ -69,12 +69,13 @@ $(VENV):
 	$(VENV)/bin/pip install --quiet numpy onnx onnxruntime opencv-python-headless pillow
 
 # REPORT_MODELS names further models and their samples for the reports: MODEL.onnx=FOLDER ...
-# Compares quantized weights with numpy and onnxruntime, to the last bit, and images with OpenCV, and
-# kills conversions.
+# Compares quantized weights with numpy and onnxruntime, to the last bit, images with OpenCV, inference
+# with onnxruntime on the models in the folder GSCONVERT_MODELS, and kills conversions.
 verify: build $(VENV)
 	$(VENV)/bin/python Tests/Oracles/verify_all.py $(BINARY)
 	$(VENV)/bin/python Tests/Oracles/preprocessing.py $(BINARY)
 	$(VENV)/bin/python Tests/Oracles/reports.py $(BINARY) $(REPORT_MODELS)
+	$(VENV)/bin/python Tests/Oracles/inference.py $(BINARY) $(GSCONVERT_MODELS)
 	$(VENV)/bin/python Tests/Oracles/interruption.py $(BINARY) fixtures/digits/digits_cnn.onnx
 
 # ONNX's backend tests on the inference engine; writes docs/operators.md.
@@ -90,10 +91,13 @@ sanitize: setup
 	$(SWIFT) build $(TESTS) --sanitize=thread --scratch-path .build-thread
 	$(SWIFT) test --skip-build --sanitize=thread --scratch-path .build-thread --filter InferenceTests.Concurrency
 
-# Speed and memory against onnxruntime's own quantizer; MODEL=... for another model.
+# Speed and memory against onnxruntime's own quantizer; MODEL=... for another model. With GSCONVERT_MODELS,
+# a folder of models, inference against onnxruntime too.
 MODEL ?= fixtures/digits/digits_cnn.onnx
 bench: build $(VENV)
 	$(VENV)/bin/python Benchmarks/run.py $(MODEL) $(BINARY)
+	[ -z "$(GSCONVERT_MODELS)" ] || \
+	  $(VENV)/bin/python Benchmarks/inference.py $(BINARY) $(GSCONVERT_MODELS)
 
 # Writes the reference pages anew from the tables in the code.
 docs: setup

@@ -1,6 +1,7 @@
 import Inference
 import ModelFormats
 import ModelGraph
+import Reports
 import Support
 
 /// Runs a float model on tensors from files and writes what comes out.
@@ -17,38 +18,89 @@ public struct ModelRun {
     let start = ProcessUsage.seconds
     let model = try ModelLoader.load(path: job.modelPath)
     let patterns = job.dumped
+    let activations = job.rangesPath == nil ? [] : ActivationSurvey.names(in: model.graph)
     let session = try InferenceSession(
       model: model,
       options: .init(
         threads: job.threads,
-        isWatched: { name in patterns.contains { $0.matches(name) } }))
+        isWatched: { name in
+          activations.contains(name) || patterns.contains { $0.matches(name) }
+        }))
     let preparation = ProcessUsage.seconds - start
     let feeds = try InputFeeds(job, session.inputs)
     let writer = try job.outputFolder.map { folder throws(Failure) in
       try TensorFolder(folder)
     }
-    var times: [Double] = []
-    if job.repeats != nil { _ = try session.run(feeds.tensors) }
-    for _ in 1..<max(1, job.repeats ?? 1) { times.append(try time(session, feeds).seconds) }
-    let last = try time(session, feeds)
-    times.append(last.seconds)
+    let measured = try measure(session, feeds, activations)
     var outputs: [ModelRunOutcome.Item] = []
-    for (name, data) in last.results {
+    for (name, data) in measured.last.results {
       outputs.append(.init(name, data, file: try writer?.write(data, name)))
     }
     let dumped = try dump(session, feeds, writer, besides: outputs)
+    try writeRanges(measured.last.survey)
     return ModelRunOutcome(
       model: ModelSurvey.facts(of: model, path: job.modelPath), inputs: feeds.items,
-      outputs: outputs, dumped: dumped, preparationSeconds: preparation, runSeconds: times,
+      outputs: outputs, dumped: dumped, rangesFile: job.rangesPath,
+      preparationSeconds: preparation, runSeconds: measured.times,
       hasWarmUp: job.repeats != nil)
   }
 
+  /// One timed run, with what it gave.
+  private struct Measurement {
+    let seconds: Double
+    let results: [(name: String, data: TensorData)]
+    let survey: ActivationSurvey
+  }
+
+  private func measure(
+    _ session: InferenceSession, _ feeds: InputFeeds, _ activations: Set<String>
+  ) throws(Failure) -> (times: [Double], last: Measurement) {
+    if job.repeats != nil { _ = try time(session, feeds, activations) }
+    var times: [Double] = []
+    for _ in 1..<max(1, job.repeats ?? 1) {
+      times.append(try time(session, feeds, activations).seconds)
+    }
+    let last = try time(session, feeds, activations)
+    return (times + [last.seconds], last)
+  }
+
   private func time(
-    _ session: InferenceSession, _ feeds: InputFeeds
-  ) throws(Failure) -> (seconds: Double, results: [(name: String, data: TensorData)]) {
+    _ session: InferenceSession, _ feeds: InputFeeds, _ activations: Set<String>
+  ) throws(Failure) -> Measurement {
+    var survey = ActivationSurvey()
     let start = ProcessUsage.seconds
-    let results = try session.run(feeds.tensors)
-    return (ProcessUsage.seconds - start, results)
+    let results: [(name: String, data: TensorData)]
+    if let batch = job.batch {
+      results = try run(batch, session, feeds)
+    } else if activations.isEmpty {
+      results = try session.run(feeds.tensors)
+    } else {
+      results = try session.run(feeds.tensors) { name, tensor in
+        if activations.contains(name) { survey.observe(name, tensor) }
+      }
+    }
+    return Measurement(seconds: ProcessUsage.seconds - start, results: results, survey: survey)
+  }
+
+  /// Feeds the same to each of many samples; the results of the first.
+  private func run(
+    _ batch: ModelRunJob.Batch, _ session: InferenceSession, _ feeds: InputFeeds
+  ) throws(Failure) -> [(name: String, data: TensorData)] {
+    let first = Guarded<[(name: String, data: TensorData)]>([])
+    let tensors = feeds.tensors
+    try session.forEachSample(
+      batch.sampleCount, workers: WorkerPool(threads: batch.workers), feeds: { _ in tensors },
+      visit: { sample, results in if sample == 0 { first.withLock { $0 = results } } })
+    return first.withLock { $0 }
+  }
+
+  private func writeRanges(_ survey: ActivationSurvey) throws(Failure) {
+    guard let path = job.rangesPath else { return }
+    do throws(SystemError) {
+      try AtomicFile.write(ActivationRangeReport.csv(survey.rows), to: path)
+    } catch {
+      throw Failure(.cannotWrite, "'\(path)' cannot be written: \(error.reason)")
+    }
   }
 
   /// Runs once more and writes every watched value while it is there; outputs are there already.

@@ -42,11 +42,30 @@ public struct ModelRunJob: Sendable {
   public var dumped: [Glob]
   /// Worker threads; 0 is one for each processor.
   public var threads: Int
+  /// Where to write what values activations take; nil for nowhere.
+  public var rangesPath: String?
+  /// Many runs at once, as calibration does them; nil for one.
+  public var batch: Batch?
+
+  /// Samples that are one timed run together, all of them what is fed.
+  public struct Batch: Sendable {
+    /// How many.
+    public var sampleCount: Int
+    /// How many run at once, each in one thread when `threads` is 1; 0 is one for each processor.
+    public var workers: Int
+
+    /// States a batch.
+    public init(sampleCount: Int, workers: Int) {
+      self.sampleCount = sampleCount
+      self.workers = workers
+    }
+  }
 
   /// States a job.
   public init(
     modelPath: String, inputs: [InputFile], shapes: [String: [Int]] = [:],
-    outputFolder: String? = nil, repeats: Int? = nil, dumped: [Glob] = [], threads: Int = 0
+    outputFolder: String? = nil, repeats: Int? = nil, dumped: [Glob] = [], threads: Int = 0,
+    rangesPath: String? = nil, batch: Batch? = nil
   ) {
     self.modelPath = modelPath
     self.inputs = inputs
@@ -55,6 +74,8 @@ public struct ModelRunJob: Sendable {
     self.repeats = repeats
     self.dumped = dumped
     self.threads = threads
+    self.rangesPath = rangesPath
+    self.batch = batch
   }
 }
 
@@ -92,6 +113,8 @@ public struct ModelRunOutcome: Sendable {
   public let outputs: [Item]
   /// Inner values that were written.
   public let dumped: [Item]
+  /// Where the values that activations take were written, if that was asked for.
+  public let rangesFile: String?
   /// Seconds from the file to a session that can run.
   public let preparationSeconds: Double
   /// Seconds of each timed run, in order.

@@ -43,6 +43,13 @@ struct RunCommand: ParsableCommand {
   var dumped: [String] = []
 
   @Option(
+    name: .customLong("ranges"),
+    help: .init(
+      "Also write each float activation's shape, least and greatest value, mean and share of "
+        + "zeros, as a .csv table. The time is with it.", valueName: "file"))
+  var rangesFile: String?
+
+  @Option(
     name: .customLong("repeat"),
     help: .init("Runs to time, after one to warm up.", valueName: "count"))
   var repeats: Int?
@@ -51,6 +58,16 @@ struct RunCommand: ParsableCommand {
     name: .customLong("threads"),
     help: .init("Worker threads; 0 is one for each processor.", valueName: "count"))
   var threads = 0
+
+  @Option(
+    name: .customLong("samples"),
+    help: .init("Time that many samples at a time.", visibility: .hidden))
+  var samples: Int?
+
+  @Option(
+    name: .customLong("workers"),
+    help: .init("Samples that run at once.", visibility: .hidden))
+  var workers = 1
 
   @Option(name: .customLong("logFormat"), help: .init("text or json.", valueName: "format"))
   var logFormat = "text"
@@ -81,6 +98,7 @@ struct RunCommand: ParsableCommand {
     }
     for (name, value, range) in [
       ("repeat", repeats ?? 1, 1...1_000_000), ("threads", threads, 0...1024),
+      ("samples", samples ?? 1, 1...1_000_000), ("workers", workers, 0...1024),
     ] where !range.contains(value) {
       problems.append(
         Diagnostic(
@@ -93,10 +111,17 @@ struct RunCommand: ParsableCommand {
           .flagMissing, "--dump needs --outputDir, the folder to write to",
           help: "--outputDir=values"))
     }
+    if samples != nil, rangesFile != nil {
+      problems.append(
+        Diagnostic(
+          .flagConflict, "--ranges looks at one sample, and --samples asks for many",
+          help: "give one of them"))
+    }
     if !problems.isEmpty { throw Failure(problems) }
     return ModelRunJob(
       modelPath: model, inputs: files, shapes: shapes ?? [:], outputFolder: outputFolder,
-      repeats: repeats, dumped: dumped.map { Glob($0) }, threads: threads)
+      repeats: repeats, dumped: dumped.map { Glob($0) }, threads: threads, rangesPath: rangesFile,
+      batch: samples.map { .init(sampleCount: $0, workers: workers) })
   }
 }
 
@@ -113,6 +138,7 @@ struct RunPresentation {
     lines += described("input", outcome.inputs, arrow: "<-")
     lines += described("output", outcome.outputs, arrow: "->")
     lines += described("value", outcome.dumped, arrow: "->")
+    if let file = outcome.rangesFile { lines.append("ranges     -> \(file)") }
     lines.append("prepared   in \(NumberText.fixed(outcome.preparationSeconds * 1e3, 2)) ms")
     lines.append(timeLine)
     lines.append("memory     peak \(NumberText.bytes(ProcessUsage.peakResidentByteCount))")
@@ -152,6 +178,7 @@ struct RunPresentation {
       ("model", .string(outcome.model.path)), ("inputs", .array(outcome.inputs.map(\.json))),
       ("outputs", .array(outcome.outputs.map(\.json))),
       ("dumped", .array(outcome.dumped.map(\.json))),
+      ("ranges", outcome.rangesFile.map { .string($0) } ?? .null),
       ("preparationSeconds", .number(outcome.preparationSeconds)),
       ("runs", .integer(outcome.runSeconds.count)),
       ("medianSeconds", .number(outcome.medianSeconds)),

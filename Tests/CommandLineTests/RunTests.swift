@@ -67,6 +67,36 @@ import Testing
     #expect(nothing.error.contains("no value of the model matches 'none*'"))
   }
 
+  @Test func rangesOfActivationsAreWritten() throws {
+    let folder = try Self.folder()
+    let outcome = try Program.run(
+      ["run", "model.onnx"] + Self.fed + ["--ranges=ranges.csv", "--outputDir=out"], in: folder)
+    #expect(outcome.status == 0, "\(outcome.error)")
+    #expect(outcome.output.contains("ranges     -> ranges.csv\n"))
+    let table = String(decoding: try folder.bytes("ranges.csv"), as: UTF8.self)
+    let rows = table.split(separator: "\n").map { $0.split(separator: ",").map(String.init) }
+    #expect(
+      rows[0] == ["TensorName", "Dims", "Min", "Max", "Mean", "ZeroShare", "NotFinite"])
+    #expect(rows.contains(["image", "1 2 3 4", "0", "23", "11.5", "0.0416667", "0"]))
+    let flat = Self.values(try folder.bytes("out/flat.npy"))
+    let row = try #require(rows.first { $0[0] == "flat" })
+    #expect(row[1] == "1 2 3 8")
+    #expect(Float(row[2]) == flat.min())
+    #expect(Float(row[3]) == flat.max())
+    let mean = flat.map(Double.init).reduce(0, +) / Double(flat.count)
+    #expect(abs(try #require(Double(row[4])) - mean) < 1e-6)
+  }
+
+  @Test func manySamplesGiveTheSameResults() throws {
+    let folder = try Self.folder()
+    for (name, flags) in [("a", []), ("b", ["--samples=5", "--workers=2", "--threads=1"])] {
+      let outcome = try Program.run(
+        ["run", "model.onnx"] + Self.fed + flags + ["--outputDir=\(name)"], in: folder)
+      #expect(outcome.status == 0, "\(outcome.error)")
+    }
+    #expect(try folder.bytes("a/flat.npy") == folder.bytes("b/flat.npy"))
+  }
+
   @Test func rawBytesGiveTheSameAsNumPyFiles() throws {
     let folder = try Self.folder()
     _ = try Program.run(["run", "model.onnx"] + Self.fed + ["--outputDir=a"], in: folder)
@@ -146,6 +176,7 @@ import Testing
     (["--inputShape=image"], "--inputShape=image is not a list of shapes"),
     (["--repeat=0"], "--repeat=0 is not between 1 and 1000000"),
     (["--dump=x"], "--dump needs --outputDir"),
+    (["--ranges=r.csv", "--samples=2"], "--ranges looks at one sample"),
     (["--inputShape=other:1"], "--inputShape names 'other'"),
     (["--threads=1", "--threads=2"], "--threads is given twice"),
     (["--logFormat=xml"], "--logFormat=xml is neither text nor json"),

@@ -14,8 +14,11 @@ enum Fusion {
     to drafts: [Draft], graph: Graph, isWatched: @escaping (String) -> Bool,
     constant: @escaping (Value) -> Tensor?, define: (Tensor) -> Value
   ) -> [Draft] {
-    FollowerFusion(drafts: drafts, graph: graph, isWatched: isWatched, constant: constant)
-      .fused(define: define)
+    let withFollowers = FollowerFusion(
+      drafts: drafts, graph: graph, isWatched: isWatched, constant: constant
+    ).fused(define: define)
+    return ElementwiseChain.fuse(
+      withFollowers, graph: graph, isWatched: isWatched, constant: constant)
   }
 }
 

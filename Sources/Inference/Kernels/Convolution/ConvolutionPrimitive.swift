@@ -45,13 +45,15 @@ final class ConvolutionPrimitive: @unchecked Sendable {
       try Self.primitive(
         source, try .any(weights), bias, target, window, chain, isTransposed: isTransposed)
     }
-    // In three dimensions oneDNN 2.6 reads the wrong operand for each channel.
+    // oneDNN 2.6 reads the wrong operand for each channel in three dimensions, and after a
+    // transposed convolution takes operands element by element.
     let canFuse =
-      output.count <= 4
+      output.count <= 4 && !isTransposed
       || followers.allSatisfy { follower in
         switch follower {
         case .scale, .shift: false
-        default: true
+        case .add: !isTransposed
+        case .relu, .clip: true
         }
       }
     if !followers.isEmpty, canFuse, let joined = try? make(chain), !joined.isSlow {

@@ -70,31 +70,57 @@ final class PreparedConvolution: @unchecked Sendable {
     return try Self.apply(first.rest, to: result, call)
   }
 
-  /// Does what the primitive couldn't: followers one after the other, in place.
+  /// Elements that all followers are applied to before the next ones, so that they stay in the
+  /// first-level cache.
+  private static let share = 1 << 12
+
+  /// Does what the primitive couldn't, in place: followers one after the other.
   static func apply(
     _ followers: [Follower], to result: Tensor, _ call: KernelCall
   ) throws -> Tensor {
-    let out = result.mutableElements(Float.self)
-    let channels = result.shape[1]
-    for follower in followers {
+    guard !followers.isEmpty, result.count > 0 else { return result }
+    let operands = try followers.map { follower -> UnsafeMutableRawPointer? in
       switch follower {
-      case .relu: gs_apply(GS_RELU, out.baseAddress, out.count, 0, 0, out.baseAddress)
-      case .clip(let low, let high):
-        gs_apply(GS_CLIP, out.baseAddress, out.count, low, high, out.baseAddress)
+      case .relu, .clip: nil
       case .add(let input):
-        let operand = try ResultMemory.operand(
-          input, shape: result.shape, layout: result.layout, call
-        ).elements(Float.self)
-        for index in 0..<out.count { out[index] += operand[index] }
-      case .scale(let input):
-        let factors = try call.tensor(input, .float32).elements(Float.self)
-        for index in 0..<out.count { out[index] *= factors[index % channels] }
-      case .shift(let input):
-        let terms = try call.tensor(input, .float32).elements(Float.self)
-        for index in 0..<out.count { out[index] += terms[index % channels] }
+        try ResultMemory.operand(input, shape: result.shape, layout: result.layout, call)
+          .storage.base
+      case .scale(let input), .shift(let input): try call.tensor(input, .float32).storage.base
+      }
+    }
+    let channels = result.shape[1]
+    let rows = result.count / channels
+    let rowsAtOnce = max(1, share / channels)
+    let parts = (rows + rowsAtOnce - 1) / rowsAtOnce
+    nonisolated(unsafe) let (operandBases, base) = (operands, result.storage.base)
+    try call.context.forEach(parts, cost: rowsAtOnce * channels * followers.count) { part in
+      let row = part * rowsAtOnce
+      for (follower, operand) in zip(followers, operandBases) {
+        apply(
+          follower, operand, to: base.assumingMemoryBound(to: Float.self) + row * channels,
+          offset: row * channels, rows: min(rowsAtOnce, rows - row), channels)
       }
     }
     return result
+  }
+
+  private static func apply(
+    _ follower: Follower, _ operand: UnsafeMutableRawPointer?,
+    to out: UnsafeMutablePointer<Float>, offset: Int, rows: Int, _ channels: Int
+  ) {
+    let own = gs_operand(base: out, row: channels, column: 1)
+    let perChannel = gs_operand(base: operand, row: 0, column: 1)
+    switch follower {
+    case .relu: gs_apply(GS_RELU, out, rows * channels, 0, 0, out)
+    case .clip(let low, let high): gs_apply(GS_CLIP, out, rows * channels, low, high, out)
+    case .add:
+      let other = operand.map { $0 + offset * MemoryLayout<Float>.size }
+      gs_combine(
+        GS_ADD, GS_FLOAT32, 1, rows * channels, own, gs_operand(base: other, row: 0, column: 1),
+        out)
+    case .scale: gs_combine(GS_MULTIPLY, GS_FLOAT32, rows, channels, own, perChannel, out)
+    case .shift: gs_combine(GS_ADD, GS_FLOAT32, rows, channels, own, perChannel, out)
+    }
   }
 }
 
