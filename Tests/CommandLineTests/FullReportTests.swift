@@ -43,11 +43,8 @@ import Testing
   @Test func eachSampleHasAFileWhoseRowsJoin() throws {
     let (folder, outcome) = try Self.convert(threads: 2)
     let result = try JSON.object(outcome.output)
-    #expect(
-      result["files"] as? [String]
-        == ["result.onnx"] + (["quant_param.csv"] + Self.rounds + ["output_summary.csv"]).map {
-          "reports/" + $0
-        })
+    let names = ["quant_param.csv"] + Self.rounds + ["output_summary.csv"]
+    #expect(result["files"] as? [String] == ["result.onnx"] + names.map { "reports/" + $0 })
     let report = try #require(result["report"] as? [String: Any])
     #expect(report["rounds"] as? Int == 3)
     #expect(report["input"] as? String == "calibration samples")
