@@ -37,8 +37,11 @@ demo: build
 	  $(BINARY) --modelFile=fixtures/digits/digits_cnn.onnx \
 	    --outputFile=$(DEMO_OUTPUT)/digits_cnn_w$$bits.onnx \
 	    --configFile=configs/demo_w$$bits.cfg || exit 1; \
-	done; \
-	echo; echo "The models are in $(DEMO_OUTPUT)/, a quant_param.csv for each in" \
+	done
+	@echo; echo "== digits_cnn.onnx with 8-bit weights and activations"
+	@$(BINARY) --modelFile=fixtures/digits/digits_cnn.onnx \
+	  --outputFile=$(DEMO_OUTPUT)/digits_cnn_int8.onnx --configFile=configs/full_quant.cfg
+	@echo; echo "The models are in $(DEMO_OUTPUT)/, a quant_param.csv for each in" \
 	  "$(DEMO_OUTPUT)/w8-report/ and $(DEMO_OUTPUT)/w4-report/."
 
 # Only the tests' product: a build of everything would also make the plug-in tools of the packages
@@ -65,11 +68,13 @@ $(VENV):
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet numpy onnx onnxruntime opencv-python-headless pillow
 
-# Compares quantized weights with numpy and onnxruntime, to the last bit, images with OpenCV, and
-# inference with onnxruntime on the models in the folder GSCONVERT_MODELS, and kills conversions.
+# REPORT_MODELS names further models and their samples for the reports: MODEL.onnx=FOLDER ...
+# Compares quantized weights with numpy and onnxruntime, to the last bit, images with OpenCV, inference
+# with onnxruntime on the models in the folder GSCONVERT_MODELS, and kills conversions.
 verify: build $(VENV)
 	$(VENV)/bin/python Tests/Oracles/verify_all.py $(BINARY)
 	$(VENV)/bin/python Tests/Oracles/preprocessing.py $(BINARY)
+	$(VENV)/bin/python Tests/Oracles/reports.py $(BINARY) $(REPORT_MODELS)
 	$(VENV)/bin/python Tests/Oracles/inference.py $(BINARY) $(GSCONVERT_MODELS)
 	$(VENV)/bin/python Tests/Oracles/interruption.py $(BINARY) fixtures/digits/digits_cnn.onnx
 

@@ -39,7 +39,7 @@ let package = Package(
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ],
       exclude: ["ONNX/Proto/onnx_subset.proto"], swiftSettings: hot),
-    .target(name: "Reports", dependencies: ["Quantization", "ModelGraph", "Support"]),
+    .target(name: "Reports", dependencies: ["Statistics", "Support"]),
     .target(name: "TensorFiles", dependencies: ["ModelGraph", "Support"], swiftSettings: hot),
     .systemLibrary(
       name: "CImageCodecs",
@@ -80,6 +80,7 @@ let package = Package(
     .testTarget(name: "SupportTests", dependencies: ["Support"]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
     .testTarget(name: "ModelGraphTests", dependencies: ["ModelGraph", "Support"]),
+    .testTarget(name: "ReportsTests", dependencies: ["Reports", "Statistics"]),
     .testTarget(name: "GraphPassesTests", dependencies: ["GraphPasses", "ModelGraph"]),
     .testTarget(
       name: "ModelFormatsTests", dependencies: ["ModelFormats", "ModelGraph", "Support"]),

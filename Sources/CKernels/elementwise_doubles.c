@@ -11,6 +11,10 @@
 
 static double at_least(double x, double low) { return x < low ? low : x; }
 static double at_most(double x, double high) { return x > high ? high : x; }
+static double clip(double x, double low, double high) {
+  x = x > low ? x : low;
+  return x < high ? x : high;
+}
 static double sigmoid(double x) { return 1.0 / (1.0 + exp(-x)); }
 static double softplus(double x) { return at_least(x, 0.0) + log1p(exp(-fabs(x))); }
 
@@ -44,7 +48,7 @@ void gs_apply_double(gs_function function, const double *in, size_t count, doubl
     case GS_ACOSH: EACH(acosh(x))
     case GS_ATANH: EACH(atanh(x))
     case GS_ERF: EACH(erf(x))
-    case GS_RELU: EACH(at_least(x, 0.0))
+    case GS_RELU: EACH(x > 0.0 ? x : 0.0)
     case GS_LEAKY_RELU: EACH(x < 0.0 ? p * x : x)
     case GS_ELU: EACH(x < 0.0 ? p * expm1(x) : x)
     case GS_SELU: EACH(q * (x < 0.0 ? p * expm1(x) : x))
@@ -60,6 +64,8 @@ void gs_apply_double(gs_function function, const double *in, size_t count, doubl
     case GS_GELU_TANH: EACH(x * sigmoid(1.5957691216057307117 * (x + 0.044715 * x * x * x)))
     case GS_MISH: EACH(x * tanh(softplus(x)))
     case GS_SWISH: EACH(x * sigmoid(p * x))
-    case GS_CLIP: EACH(at_most(at_least(x, p), q))
+    case GS_AFFINE: EACH(p * x + q)
+    case GS_SCALED_TANH: EACH(p * tanh(q * x))
+    case GS_CLIP: EACH(clip(x, p, q))
   }
 }

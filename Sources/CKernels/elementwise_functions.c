@@ -32,7 +32,7 @@ FUNCTION(ceil_all, __builtin_elementwise_ceil(x))
 FUNCTION(round_all, __builtin_elementwise_roundeven(x))
 FUNCTION(tanh_all, tanh_(x))
 FUNCTION(erf_all, erf_(x))
-FUNCTION(relu_all, at_least(x, 0.0f))
+FUNCTION(relu_all, relu_(x))
 FUNCTION(leaky_relu_all, x < 0.0f ? p * x : x)
 FUNCTION(elu_all, x < 0.0f ? p * expm1_(at_most(x, 0.0f)) : x)
 FUNCTION(selu_all, q *(x < 0.0f ? p * expm1_(at_most(x, 0.0f)) : x))
@@ -48,7 +48,9 @@ FUNCTION(gelu_all, gelu_(x))
 FUNCTION(gelu_tanh_all, gelu_tanh_(x))
 FUNCTION(mish_all, mish_(x))
 FUNCTION(swish_all, x *sigmoid_(p *x))
-FUNCTION(clip_all, at_most(at_least(x, p), q))
+FUNCTION(affine_all, p *x + q)
+FUNCTION(scaled_tanh_all, p *tanh_(q *x))
+FUNCTION(clip_all, clip_(x, p, q))
 
 // Seldom used: in double precision, so that rounding hides how the processor computed them.
 #define LIBRARY_FUNCTION(NAME, EXPRESSION)                                                           \
@@ -119,6 +121,8 @@ static const function functions[] = {
     [GS_GELU_TANH] = gelu_tanh_all,
     [GS_MISH] = mish_all,
     [GS_SWISH] = swish_all,
+    [GS_AFFINE] = affine_all,
+    [GS_SCALED_TANH] = scaled_tanh_all,
     [GS_CLIP] = clip_all,
 };
 

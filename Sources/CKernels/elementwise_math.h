@@ -27,6 +27,13 @@ INLINE float signed_as(float x, float y) { return float_of(bits_of(x) | (bits_of
 
 INLINE float at_least(float x, float low) { return x < low ? low : x; }
 INLINE float at_most(float x, float high) { return x > high ? high : x; }
+INLINE float relu_(float x) { return x > 0.0f ? x : 0.0f; }
+
+INLINE float clip_(float x, float low, float high) {
+  x = x > low ? x : low;
+  return x < high ? x : high;
+}
+
 INLINE float square_root(float x) { return __builtin_elementwise_sqrt(x); }
 
 // x^0.5, which unlike the square root is +inf for -inf.

@@ -1,87 +1,18 @@
 #include "recurrent.h"
 #include "dispatch.h"
 
+#include "elementwise_math.h"
+
 #include <math.h>
 #include <string.h>
 
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE float bounded(float x, float low, float high) {
-  x = x < low ? low : x;
-  return x > high ? high : x;
+static void activate(gs_activation activation, float *values, size_t count) {
+  gs_apply(activation.function, values, count, activation.p, activation.q, values);
 }
-
-// e^x for x in -87.3...88.3, the nearest of these bounds elsewhere: 2^n times a polynomial of the rest, with the
-// coefficients of the Cephes library.
-INLINE float exponential(float x) {
-  const float rounder = 12582912.0f;
-  x = bounded(x, -87.3f, 88.3f);
-  float steps = x * 1.44269504f + rounder;
-  int32_t power;
-  memcpy(&power, &steps, 4);
-  float n = steps - rounder;
-  float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  float fraction = p * (r * r) + r + 1.0f;
-  int32_t bits;
-  memcpy(&bits, &fraction, 4);
-  bits += (int32_t)((uint32_t)power << 23);
-  memcpy(&fraction, &bits, 4);
-  return fraction;
-}
-
-INLINE float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
-
-// Near 0 an odd polynomial keeps the relative error small.
-INLINE float hyperbolic_tangent(float x) {
-  float magnitude = fabsf(x), square = x * x;
-  float p = -5.70498872745e-3f;
-  p = p * square + 2.06390887954e-2f;
-  p = p * square + -5.37397155531e-2f;
-  p = p * square + 1.33314422036e-1f;
-  p = p * square + -3.33332819422e-1f;
-  float near = p * square * x + x;
-  float far = 1.0f - 2.0f / (exponential(2.0f * magnitude) + 1.0f);
-  return magnitude < 0.625f ? near : copysignf(far, x);
-}
-
-#define EACH(EXPRESSION)                   \
-  for (size_t i = 0; i < count; i++) {     \
-    const float x = values[i];             \
-    values[i] = (EXPRESSION);              \
-  }                                        \
-  break;
-
-INLINE void activate(gs_activation function, float *restrict values, size_t count) {
-  const float alpha = function.alpha, beta = function.beta;
-  switch (function.kind) {
-    case GS_CELL_SIGMOID: EACH(sigmoid(x))
-    case GS_CELL_TANH: EACH(hyperbolic_tangent(x))
-    case GS_CELL_RELU: EACH(x > 0 ? x : 0)
-    case GS_CELL_AFFINE: EACH(alpha * x + beta)
-    case GS_CELL_LEAKY_RELU: EACH(x >= 0 ? x : alpha * x)
-    case GS_CELL_THRESHOLDED_RELU: EACH(x > alpha ? x : 0)
-    case GS_CELL_SCALED_TANH: EACH(alpha * hyperbolic_tangent(beta * x))
-    case GS_CELL_HARD_SIGMOID: EACH(bounded(alpha * x + beta, 0, 1))
-    case GS_CELL_ELU: EACH(x >= 0 ? x : alpha * (exponential(x) - 1.0f))
-    case GS_CELL_SOFTSIGN: EACH(x / (1.0f + fabsf(x)))
-    case GS_CELL_SOFTPLUS:
-      for (size_t i = 0; i < count; i++)
-        values[i] = fmaxf(values[i], 0) + log1pf(exponential(-fabsf(values[i])));
-      break;
-  }
-}
-
-DISPATCHED void gs_activate(gs_activation function, float *values, size_t count) { activate(function, values, count); }
 
 INLINE void clip(float bound, float *values, size_t count) {
   if (isinf(bound)) return;
-  for (size_t i = 0; i < count; i++) values[i] = bounded(values[i], -bound, bound);
+  for (size_t i = 0; i < count; i++) values[i] = at_most(at_least(values[i], -bound), bound);
 }
 
 INLINE void multiply_add(const float *a, const float *b, size_t count, float *restrict out) {

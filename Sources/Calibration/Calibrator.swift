@@ -121,8 +121,8 @@ private struct OrderedFold {
 
   /// An activation seen again within a sample, in a loop, is merged as it comes.
   mutating func add(_ observed: CalibratedActivation, _ name: String, sample: Int) {
-    if waiting[sample, default: [:]][name] == nil {
-      waiting[sample]?[name] = observed
+    if waiting[sample]?[name] == nil {
+      waiting[sample, default: [:]][name] = observed
     } else {
       waiting[sample]?[name]?.merge(observed)
     }

@@ -135,12 +135,6 @@ struct OptionChecker {
       problems.append(
         Diagnostic(
           .flagInvalid, "\(shapes.spelling) names an input twice", location: shapes.location))
-    } else if !flags.boolean("infer") {
-      problems.append(
-        Diagnostic(
-          .flagWithoutEffect,
-          "\(shapes.spelling) has no effect without infer: an ONNX graph is written as it was read",
-          severity: .warning, location: shapes.location))
     }
   }
 

@@ -83,12 +83,14 @@ public struct ParsedConfiguration: Sendable {
     case .fullQuant: return .full
     case .dynamicQuant: return .dynamic
     case .weightQuant:
-      if word(KeyTable.common, "bit_num") == "0" {
-        let tunes = word("mixed_bit_weight_quant_param", "auto_tune") == "true"
-        return tunes ? [.mixedBit, .sampledWeight] : .mixedBit
-      }
-      let samples = word("weight_quant_param", "quant_strategy") == "GPTQ"
-      return samples ? [.fixedBit, .sampledWeight] : .fixedBit
+      let isMixed = word(KeyTable.common, "bit_num") == "0"
+      let searches =
+        isMixed
+        ? word("mixed_bit_weight_quant_param", "auto_tune") == "true"
+        : word("weight_quant_param", "quant_strategy") == "GPTQ"
+      let reports = word(KeyTable.common, "debug_info_save_path") != nil
+      let scope: Scope = isMixed ? .mixedBit : .fixedBit
+      return searches || reports ? [scope, .sampledWeight] : scope
     }
   }
 }

@@ -35,7 +35,7 @@ public struct Scope: OptionSet, Hashable, Sendable {
     if contains(.full) { words.append("FULL_QUANT") }
     if contains(.dynamic) { words.append("DYNAMIC_QUANT") }
     if contains(.sampledWeight), !isSuperset(of: .weight) {
-      words.append("WEIGHT_QUANT with GPTQ or auto_tune")
+      words.append("WEIGHT_QUANT with GPTQ, auto_tune or debug_info_save_path")
     }
     return words.joined(separator: "; ")
   }

@@ -16,6 +16,8 @@ public struct ConversionJob: Sendable {
   public var skipLocations: [Diagnostic.Location]
   /// Folder for reports; nil for none.
   public var reportFolder: String?
+  /// The samples that reports about weights run the models on; nil for made input.
+  public var reportSamples: SampleJob?
   /// Worker threads; 0 is one for each processor.
   public var threads: Int
   /// Whether to plan only.
@@ -61,6 +63,9 @@ public struct ConversionJob: Sendable {
       reportFolder: configuration.debugInfoSavePath, threads: options.threads,
       isDryRun: options.dryRun)
     if configuration.quantType == .fullQuant { full = FullJob(options, configuration) }
+    if !configuration.data.calibratePath.isEmpty {
+      reportSamples = SampleJob(options, configuration)
+    }
     runsResult = options.infer
     inputShapes = options.inputShapes
   }

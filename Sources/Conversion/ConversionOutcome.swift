@@ -56,6 +56,8 @@ public struct ConversionOutcome: Sendable {
   public var files: [String]
   /// What full quantization did beside; nil for weights alone.
   public var full: FullFacts?
+  /// What the reports about distributions rest on; nil where there are none.
+  public var report: ReportFacts?
   /// What running the result showed; nil where it wasn't asked for.
   public var trial: TrialFacts?
   /// Seconds from start to end.
@@ -78,6 +80,27 @@ public struct FullFacts: Sendable {
   public var calibrationSeconds: Double
   /// Float against quantized; nil in a dry run.
   public var quality: QualityReport?
+}
+
+/// What the reports about distributions rest on.
+public struct ReportFacts: Sendable {
+  /// What the models were run on.
+  public enum Input: String, Sendable {
+    /// The samples of the calibration.
+    case samples = "calibration samples"
+    /// The first of them.
+    case firstSample = "the first calibration sample"
+    /// Made input.
+    case random = "random input"
+  }
+
+  /// Number of runs of each model.
+  public var roundCount: Int
+  /// What they were run on.
+  public var input: Input
+  /// Signal to noise in decibels of what each operator makes in integers, over all runs, in the
+  /// graph's order; infinite without noise.
+  public var losses: [(node: String, signalToNoise: Double)]
 }
 
 /// Told of a conversion's steps as they happen.

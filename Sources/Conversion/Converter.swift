@@ -42,6 +42,7 @@ public struct Converter {
     var warnings = nonFiniteWarnings(plan)
     guard !plan.quantized.isEmpty else { throw nothingQuantized(plan, warnings) }
 
+    let outline = ReportOutline(model.graph)
     Quantizer.apply(plan)
     let before = model.standardOperatorVersion
     if let needed = ONNXWriter.requiredOperatorSetVersion(of: model) {
@@ -60,7 +61,7 @@ public struct Converter {
         outcome.constants[index].signalToNoise = quantized.next()?.signalToNoise
       }
       outcome.files = files
-      report(plan, parameters, &outcome, &warnings)
+      warnings += report(outline, plan, parameters, &outcome)
       outcome.trial = try trial?.run(job.outputPath, threads: job.threads)
     }
     outcome.seconds = ProcessUsage.seconds - start
@@ -171,22 +172,49 @@ public struct Converter {
     return (files, slabs.withLock { $0 }.map(TensorParameters.init(slabs:)))
   }
 
+  /// Writes the reports: the distributions of one round, on the first calibration sample or, without
+  /// any, on random input.
   private func report(
-    _ plan: QuantizationPlan, _ parameters: [TensorParameters], _ outcome: inout ConversionOutcome,
-    _ warnings: inout [Diagnostic]
-  ) {
-    guard let folder = job.reportFolder else { return }
-    let path = folder + "/" + QuantizationParameterReport.fileName
-    do throws(SystemError) {
-      try OutputPreflight.makeFolders(folder)
-      try AtomicFile.write(
-        QuantizationParameterReport.csv(plan.quantized, parameters), to: path)
-      outcome.files.append(path)
+    _ outline: ReportOutline, _ plan: QuantizationPlan, _ parameters: [TensorParameters],
+    _ outcome: inout ConversionOutcome
+  ) -> [Diagnostic] {
+    guard let folder = job.reportFolder else { return [] }
+    var reports = DebugReports(
+      folder: folder, outputPath: job.outputPath, pool: pool, observer: observer)
+    reports.write(Converter.tensors(plan, parameters))
+    do throws(Failure) {
+      let float = try ModelLoader.load(path: job.modelPath)
+      outcome.report = reports.writeRounds(outline, try round(float)) { float }
     } catch {
-      warnings.append(
-        Diagnostic(
-          .reportFailed, "the report '\(path)' could not be written: \(error.reason)",
-          severity: .warning, help: "the model itself is written"))
+      reports.warn(error)
+    }
+    outcome.files += reports.files
+    return reports.warnings
+  }
+
+  private func round(_ model: Model) throws(Failure) -> DebugReports.Rounds {
+    if let samples = try job.reportSamples?.open(model, shapes: job.inputShapes) {
+      return .init(
+        count: 1, input: .firstSample,
+        feeds: { (index) throws(Failure) in try samples.sample(index) })
+    }
+    let made = try MadeFeeds(model, shapes: job.inputShapes)
+    return .init(
+      count: 1, input: .random,
+      feeds: { (_) throws(Failure) in Dictionary(try made.tensors()) { first, _ in first } })
+  }
+
+  /// Each quantized constant under each node that uses it.
+  private static func tensors(
+    _ plan: QuantizationPlan, _ parameters: [TensorParameters]
+  ) -> [QuantizedTensor] {
+    zip(plan.quantized, parameters).flatMap { entry, parameters in
+      entry.plan.nodes.map { node in
+        QuantizedTensor(
+          node: node.displayName, operatorType: node.operatorType, tensor: entry.plan.value.name,
+          dimensions: entry.plan.source.dimensions, scales: parameters.scales,
+          zeroPoints: parameters.zeroPoints, bits: entry.recipe.storage.bits)
+      }
     }
   }
 }

@@ -20,56 +20,83 @@ struct FullConversion {
     outcome: ConversionOutcome, warnings: [Diagnostic]
   ) {
     let start = ProcessUsage.seconds
-    let samples = try openSamples(model)
+    let samples = try full.samples.open(model, shapes: job.inputShapes)
     let firstSample = try samples.firstSample()
     AffineFolding.apply(to: model.graph)
-    let plan = FullPlanner(full.settings).plan(model.graph)
+    let planner = FullPlanner(full.settings)
+    var plan = planner.plan(model.graph)
     guard !plan.operations.isEmpty else { throw nothingQuantized(plan) }
     var outcome = ConversionOutcome(
       model: facts, constants: [],
       operatorSets: (model.standardOperatorVersion, model.standardOperatorVersion),
       outputByteCount: 0, predictedPeakByteCount: 0, files: [], seconds: 0)
     outcome.full = FullFacts(
-      sampleCount: samples.count, firstSample: firstSample,
-      integerOperatorCount: plan.operations.count,
-      floatOperators: plan.floats.map {
-        ($0.node.displayName, $0.node.operatorType, $0.reason.text)
-      },
-      activationCount: plan.groups.count, calibrationSeconds: 0, quality: nil)
-    let floats = plan.floats.compactMap { floatFacts($0.node, $0.reason) }
+      sampleCount: samples.count, firstSample: firstSample, integerOperatorCount: 0,
+      floatOperators: [], activationCount: 0, calibrationSeconds: 0, quality: nil)
+    describe(plan, in: &outcome)
     if job.isDryRun {
-      outcome.constants = plan.operations.map { planned($0) } + floats
+      outcome.constants = plan.operations.map { planned($0) } + floatFacts(plan)
       outcome.seconds = ProcessUsage.seconds - start
       return (outcome, [])
     }
     let calibrated = try calibrate(model, plan, samples)
+    plan = planner.plan(model.graph, unusable: calibrated.unusable)
+    guard !plan.operations.isEmpty else { throw nothingQuantized(plan) }
     outcome.full?.calibrationSeconds = calibrated.seconds
+    describe(plan, in: &outcome)
+    var outline = ReportOutline(model.graph, absorbing: plan.operations)
     let operations = FullQuantizer(plan, full.settings, facts: calibrated.facts, pool: pool)
       .apply(to: model.graph)
-    outcome.constants = operations.map { quantizedFacts($0) } + floats
+    outcome.constants = operations.map { quantizedFacts($0) } + floatFacts(plan)
     UnusedRemoval.removeConstants(from: model.graph)
     try OpsetUpgrade.raise(model, to: max(13, outcome.operatorSets.before))
-    QuantizeLinearInsertion.apply(to: model)
+    let pairs = QuantizeLinearInsertion.apply(to: model)
     outcome.operatorSets.after = model.standardOperatorVersion
     let writer = try ONNXWriter(model)
     outcome.outputByteCount = writer.byteCount
     outcome.files = try writer.write(to: job.outputPath, pool: pool) { _, _ in }
     outcome.full?.quality = try assess(samples)
+    outline.note(operations)
+    outline.note(pairs)
+    let warnings = report(
+      outline, FullParameters(operations, pairs, shapes: calibrated.shapes), samples, &outcome)
     outcome.seconds = ProcessUsage.seconds - start
-    return (outcome, [])
+    return (outcome, warnings)
   }
 
-  private func openSamples(_ model: Model) throws(Failure) -> CalibrationSet {
-    try CalibrationSet(
+  private func describe(_ plan: FullPlan, in outcome: inout ConversionOutcome) {
+    outcome.full?.integerOperatorCount = plan.operations.count
+    outcome.full?.activationCount = plan.groups.count
+    outcome.full?.floatOperators = plan.floats.map {
+      ($0.node.displayName, $0.node.operatorType, $0.reason.text)
+    }
+  }
+
+  private func report(
+    _ outline: ReportOutline, _ parameters: FullParameters, _ samples: CalibrationSet,
+    _ outcome: inout ConversionOutcome
+  ) -> [Diagnostic] {
+    guard let folder = job.reportFolder else { return [] }
+    var reports = DebugReports(
+      folder: folder, outputPath: job.outputPath, pool: pool, observer: observer)
+    reports.write(parameters.tensors)
+    outcome.report = reports.writeRounds(
+      outline,
       .init(
-        data: full.data, inputs: try ModelSurvey.sampleInputs(of: model.graph),
-        inputShapes: job.inputShapes, inputDataFormat: full.inputDataFormat,
-        locate: full.locate))
+        count: samples.count, input: .samples,
+        feeds: { (index) throws(Failure) in try samples.sample(index) })
+    ) { () throws(Failure) in
+      let float = try ModelLoader.load(path: job.modelPath)
+      AffineFolding.apply(to: float.graph)
+      return float
+    }
+    outcome.files += reports.files
+    return reports.warnings
   }
 
   private func calibrate(
     _ model: Model, _ plan: FullPlan, _ samples: CalibrationSet
-  ) throws(Failure) -> (facts: [String: ActivationFacts], seconds: Double) {
+  ) throws(Failure) -> Calibrated {
     let start = ProcessUsage.seconds
     let calibrator = try Calibrator(
       model: model,
@@ -88,18 +115,35 @@ struct FullConversion {
     let names = gathered.keys.sorted()
     let method = full.method
     let facts = pool.map(names.count) { index in
-      (names[index], gathered[names[index]].flatMap { ActivationFacts($0, method: method, grid: grid) })
+      (
+        names[index],
+        gathered[names[index]].flatMap { ActivationFacts($0, method: method, grid: grid) }
+      )
     }
-    return (
-      Dictionary(uniqueKeysWithValues: facts.compactMap { name, facts in facts.map { (name, $0) } }),
-      ProcessUsage.seconds - start
-    )
+    var calibrated = Calibrated(
+      facts: [:], unusable: [:], shapes: gathered.mapValues(\.shape),
+      seconds: ProcessUsage.seconds - start)
+    for (name, facts) in facts { calibrated.facts[name] = facts }
+    for value in plan.groups.flatMap(\.values) where calibrated.facts[value.name] == nil {
+      calibrated.unusable[ObjectIdentifier(value)] =
+        gathered[value.name] == nil ? .neverRun : .nonFiniteActivation
+    }
+    return calibrated
+  }
+
+  private struct Calibrated {
+    var facts: [String: ActivationFacts]
+    var unusable: [ObjectIdentifier: FloatOperatorReason]
+    /// Extents in the first sample, by name.
+    var shapes: [String: [Int]]
+    var seconds: Double
   }
 
   /// Compares on samples behind those of the calibration where there are some, else on theirs.
   private func assess(_ samples: CalibrationSet) throws(Failure) -> QualityReport {
     let assessor = try Assessor(
-      float: ModelLoader.load(path: job.modelPath), quantized: ModelLoader.load(path: job.outputPath))
+      float: ModelLoader.load(path: job.modelPath),
+      quantized: ModelLoader.load(path: job.outputPath))
     let held = samples.count..<samples.count + min(samples.heldBackCount, Assessor.sampleLimit)
     if !held.isEmpty {
       do { return try compare(assessor, samples, held, isHeldBack: true) } catch {}
@@ -127,13 +171,17 @@ struct FullConversion {
 
   private func quantizedFacts(_ operation: QuantizedOperation) -> ConstantFacts {
     var facts = ConstantFacts(
-      tensor: operation.weightName, node: operation.node.displayName,
+      tensor: operation.weights.originalName ?? operation.weights.name, node: operation.nodeName,
       operatorType: operation.node.operatorType, userCount: 1,
-      dimensions: operation.dimensions, floatByteCount: operation.elementCount * 4,
+      dimensions: operation.weights.dimensions, floatByteCount: operation.elementCount * 4,
       storedByteCount: operation.elementCount + operation.parameters.scales.count * 5)
     facts.recipe = operation.recipe
     facts.signalToNoise = operation.parameters.signalToNoise
     return facts
+  }
+
+  private func floatFacts(_ plan: FullPlan) -> [ConstantFacts] {
+    plan.floats.compactMap { floatFacts($0.node, $0.reason) }
   }
 
   private func floatFacts(_ node: Node, _ reason: FloatOperatorReason) -> ConstantFacts? {

@@ -1,8 +1,6 @@
 import Configuration
 import Quantization
-import SampleData
 import Statistics
-import Support
 
 /// What full quantization needs beside what every conversion does.
 public struct FullJob: Sendable {
@@ -10,12 +8,8 @@ public struct FullJob: Sendable {
   public var settings: FullQuantizationSettings
   /// How the range of an activation is chosen.
   public var method: RangeMethod
-  /// The keys about calibration samples.
-  public var data: QuantizationConfiguration.Data
-  /// The layout of raw samples of four-dimensional inputs.
-  public var inputDataFormat: DataFormat
-  /// Where a part of the value of `calibrate_path` stands.
-  public var locate: @Sendable (Range<Int>) -> Diagnostic.Location?
+  /// The samples to calibrate with.
+  public var samples: SampleJob
 
   init(_ options: ConverterOptions, _ configuration: QuantizationConfiguration) {
     let full = configuration.full
@@ -29,10 +23,6 @@ public struct FullJob: Sendable {
       case .removalOutlier: .outlierRemoval
       case .auto: .auto
       }
-    data = configuration.data
-    inputDataFormat = options.hasChannelsFirstSamples ? .nchw : .nhwc
-    locate = { part in
-      configuration.location(section: "data_preprocess_param", key: "calibrate_path", part: part)
-    }
+    samples = SampleJob(options, configuration)
   }
 }

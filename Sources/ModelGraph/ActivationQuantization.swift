@@ -37,6 +37,17 @@ public struct ActivationQuantization: Sendable {
       self.values = values
       self.equalized = equalized
     }
+
+    /// Divides each element of a row-major tensor by its channel's factor; leaves a tensor alone
+    /// that has other channels.
+    ///
+    /// - Complexity: O(elements).
+    public func remove(from elements: inout [Float], extents: [Int]) {
+      let axis = extents.count - 1 - trailingAxes
+      guard axis >= 0, extents[axis] == values.count else { return }
+      let inner = extents[(axis + 1)...].reduce(1, *)
+      for index in elements.indices { elements[index] /= values[index / inner % values.count] }
+    }
   }
 
   /// States the parameters of an activation.

@@ -56,9 +56,16 @@ public struct AffineGrid: Hashable, Sendable {
     let low = max(0, -minimum)
     let high = max(0, maximum)
     let step = max((low + high) / steps, 1e-10 / steps)
-    let below = low > 0 ? min(max((low / step).rounded(.up), 1), high > 0 ? steps - 1 : steps) : 0
-    scale = max(
-      below > 0 ? low / below : 0, below < steps ? high / (steps - below) : 0, 1e-10 / steps)
+    let least: Float = low > 0 ? 1 : 0
+    let most = high > 0 ? steps - 1 : steps
+    let down = min(max((low / step).rounded(.down), least), most)
+    let up = min(down + 1, most)
+    func reaching(_ below: Float) -> Float {
+      max(
+        below > 0 ? low / below : 0, below < steps ? high / (steps - below) : 0, 1e-10 / steps)
+    }
+    let below = reaching(up) < reaching(down) ? up : down
+    scale = reaching(below)
     zeroPoint = lowest + Int32(below)
   }
 

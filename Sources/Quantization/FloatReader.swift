@@ -3,12 +3,12 @@ import ModelGraph
 import Support
 
 /// Reads weights of any supported type as float32.
-enum FloatReader {
+package enum FloatReader {
   /// Bytes of one element.
   static func width(_ type: ElementType) -> Int { type == .float32 ? 4 : 2 }
 
   /// Lends elements `range` of a tensor as float32. Aligned float32 data is lent where it lies.
-  static func withFloats<Result>(
+  package static func withFloats<Result>(
     _ bytes: Bytes, _ type: ElementType, _ range: Range<Int>,
     _ body: (UnsafeBufferPointer<Float>) -> Result
   ) -> Result {

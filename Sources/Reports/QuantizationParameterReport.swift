@@ -1,6 +1,36 @@
-import ModelGraph
-import Quantization
 import Support
+
+/// A quantized tensor at a node that uses or makes it.
+public struct QuantizedTensor: Sendable {
+  /// The node's name.
+  public var node: String
+  /// Its operator.
+  public var operatorType: String
+  /// The tensor's name in the float model.
+  public var tensor: String
+  /// Its extents.
+  public var dimensions: [Int]
+  /// The scale of each channel, or one for all.
+  public var scales: [Float]
+  /// The zero point of each scale.
+  public var zeroPoints: [Int32]
+  /// Bits that an integer uses.
+  public var bits: Int
+
+  /// States a tensor and its parameters.
+  public init(
+    node: String, operatorType: String, tensor: String, dimensions: [Int], scales: [Float],
+    zeroPoints: [Int32], bits: Int
+  ) {
+    self.node = node
+    self.operatorType = operatorType
+    self.tensor = tensor
+    self.dimensions = dimensions
+    self.scales = scales
+    self.zeroPoints = zeroPoints
+    self.bits = bits
+  }
+}
 
 /// `quant_param.csv`: the parameters of every quantized tensor, a row for each channel.
 ///
@@ -15,29 +45,24 @@ public enum QuantizationParameterReport {
     "CorrectionVar", "CorrectionMean",
   ]
 
-  /// The file's bytes. Nodes stand in the plan's order, their channels ascending; a tensor that
-  /// several nodes use has rows under each.
+  /// The file's bytes: tensors in the order given, their channels ascending.
   ///
   /// - Complexity: O(channels).
-  public static func csv(
-    _ quantized: [(plan: ConstantPlan, recipe: WeightRecipe)], _ parameters: [TensorParameters]
-  ) -> [UInt8] {
+  public static func csv(_ tensors: [QuantizedTensor]) -> [UInt8] {
     var csv = CSVWriter()
     csv.append(header)
-    for (entry, parameters) in zip(quantized, parameters) {
-      let dimensions = entry.plan.source.dimensions.map(String.init).joined(separator: " ")
-      for node in entry.plan.nodes {
-        let head = [
-          node.displayName, node.operatorType, entry.plan.value.name,
-          String(entry.plan.source.elementCount), dimensions,
-        ]
-        for (scale, zeroPoint) in zip(parameters.scales, parameters.zeroPoints) {
-          csv.append(
-            head + [
-              NumberText.significant(Double(scale), 9), String(zeroPoint),
-              String(entry.recipe.storage.bits), "1", "0",
-            ])
-        }
+    for tensor in tensors {
+      let head = [
+        tensor.node, tensor.operatorType, tensor.tensor,
+        String(tensor.dimensions.reduce(1, *)),
+        tensor.dimensions.map(String.init).joined(separator: " "),
+      ]
+      for (scale, zeroPoint) in zip(tensor.scales, tensor.zeroPoints) {
+        csv.append(
+          head + [
+            NumberText.significant(Double(scale), 9), String(zeroPoint), String(tensor.bits), "1",
+            "0",
+          ])
       }
     }
     return csv.bytes

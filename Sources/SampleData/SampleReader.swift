@@ -162,8 +162,9 @@ struct SampleReader: Sendable {
       packed.withUnsafeBytes { source in
         guard let from = source.baseAddress, let to = target.baseAddress else { return }
         for image in 0..<batch {
-          gs_transpose(
-            from + image * imageBytes, height * width, channels, bits / 8, to + image * imageBytes)
+          gs_transpose_strided(
+            from + image * imageBytes, channels * bits / 8, to + image * imageBytes,
+            height * width * bits / 8, height * width, channels, bits / 8)
         }
       }
       count = packed.count

@@ -146,7 +146,7 @@ struct ConversionPresentation {
     let worst = worstNodes
     if let first = worst.first {
       lines += Self.wrapped(
-        "worst      ", worst.map { "\($0.node) \(decibels($0.signalToNoise ?? 0))" })
+        "worst      ", worst.map { "\($0.node) \(decibels($0.signalToNoise))" })
       lines.append("           to leave the first float:  skip_quant_node=\(first.node)")
     }
     let percent = Double(outcome.outputByteCount) / Double(max(1, outcome.model.byteCount)) * 100
@@ -154,7 +154,7 @@ struct ConversionPresentation {
       "wrote      \(options.outputFile)   \(NumberText.bytes(outcome.outputByteCount)) "
         + "(\(NumberText.fixed(percent, 0)) %)   \(NumberText.fixed(outcome.seconds, 2)) s   "
         + "peak \(NumberText.bytes(ProcessUsage.peakResidentByteCount))" + operatorSetRemark)
-    for file in outcome.files.dropFirst() { lines.append("           \(file)") }
+    lines += reportLines
     if let trial = outcome.trial {
       lines += Self.wrapped(
         "ran        ",
@@ -192,13 +192,35 @@ struct ConversionPresentation {
     }
   }
 
-  /// The worst weight of each of the five worst nodes.
-  private var worstNodes: [ConstantFacts] {
-    let sorted = quantized.filter { $0.signalToNoise?.isFinite == true }.sorted {
-      ($0.signalToNoise ?? 0, $0.node) < ($1.signalToNoise ?? 0, $1.node)
+  /// The five nodes that lose most: by their results where a report compared those, else by the
+  /// worst of their weights.
+  private var worstNodes: [(node: String, signalToNoise: Double)] {
+    let weights = quantized.compactMap { constant in
+      constant.signalToNoise.map { (node: constant.node, signalToNoise: $0) }
+    }
+    let results = outcome.report?.losses ?? []
+    let sorted = (results.isEmpty ? weights : results).filter(\.signalToNoise.isFinite).sorted {
+      ($0.signalToNoise, $0.node) < ($1.signalToNoise, $1.node)
     }
     var nodes: Set<String> = []
     return Array(sorted.filter { nodes.insert($0.node).inserted }.prefix(5))
+  }
+
+  /// The files beside the model, those of rounds in one line, and what they were made from.
+  private var reportLines: [String] {
+    let files = outcome.files.dropFirst()
+    let rounds = files.filter { $0.split(separator: "/").last?.hasPrefix("round_") ?? false }
+    var lines: [String] = []
+    for file in files where !rounds.contains(file) || file == rounds.first {
+      let isRange = rounds.count > 1 && file == rounds.first
+      let last = rounds.last?.split(separator: "/").last ?? ""
+      lines.append("           " + file + (isRange ? " to \(last)" : ""))
+    }
+    if let report = outcome.report {
+      let count = report.input == .samples ? "\(report.roundCount) " : ""
+      lines.append("           the reports compare both models on \(count)\(report.input.rawValue)")
+    }
+    return lines
   }
 
   /// The same facts under stable names.
@@ -214,11 +236,30 @@ struct ConversionPresentation {
       ("predictedPeakBytes", .integer(outcome.predictedPeakByteCount)),
       ("peakBytes", .integer(ProcessUsage.peakResidentByteCount)),
       ("seconds", .number(outcome.seconds)), ("warnings", .integer(warningCount)),
-      ("quantType", .string(configuration.quantType.rawValue)), ("bitNum", .integer(configuration.bitNum)),
+      ("quantType", .string(configuration.quantType.rawValue)),
+      ("bitNum", .integer(configuration.bitNum)),
       ("tensors", .array(outcome.constants.map(json))),
     ]
+    members += fullMembers
+    if let report = outcome.report { members.append(("report", json(report))) }
     if let trial = outcome.trial { members.append(("trialRun", json(trial))) }
     return .object(members)
+  }
+
+  private func json(_ report: ReportFacts) -> JSONValue {
+    .object([
+      ("rounds", .integer(report.roundCount)), ("input", .string(report.input.rawValue)),
+      (
+        "results",
+        .array(
+          report.losses.map { loss in
+            .object([
+              ("node", .string(loss.node)),
+              ("sqnr", loss.signalToNoise.isFinite ? .number(loss.signalToNoise) : .null),
+            ])
+          })
+      ),
+    ])
   }
 
   private func json(_ trial: TrialFacts) -> JSONValue {

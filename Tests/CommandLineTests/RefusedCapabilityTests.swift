@@ -5,7 +5,7 @@ import Testing
   @Test(arguments: [
     "fp16=on", "device=Ascend", "device=GPU", "encryption=true", "saveType=MINDIR",
     "trainModel=true", "optimizeTransformer=true", "optimize=gpu_oriented",
-    "optimize=ascend_oriented:310", "inputDataFormat=NHWC",
+    "optimize=ascend_oriented:310",
     "outputDataFormat=NCHW", "inputDataType=INT8", "outputDataType=FLOAT16",
     "decryptMode=AES-CBC", "fmk=TFLITE", "fmk=CAFFE", "fmk=MINDIR",
   ])
@@ -44,8 +44,9 @@ import Testing
     ("[common_quant_param]\nquant_type=WEIGHT_QUANT\nbit_num=0\n", "bit_num=0"),
     ("[common_quant_param]\nquant_type=DYNAMIC_QUANT\n", "quant_type=DYNAMIC_QUANT"),
     (
-      "[common_quant_param]\nquant_type=FULL_QUANT\n[data_preprocess_param]\n"
-        + "calibrate_path=image:.\ncalibrate_size=1\ninput_type=BIN\n", "quant_type=FULL_QUANT"
+      "[common_quant_param]\nquant_type=FULL_QUANT\n[full_quant_param]\ntarget_device=DSP\n"
+        + "[data_preprocess_param]\ncalibrate_path=image:.\ncalibrate_size=1\ninput_type=BIN\n",
+      "target_device=DSP"
     ),
     (
       Fixtures.weightQuantization + "[weight_quant_param]\ndequant_strategy=ON_THE_FLY\n",

@@ -1,6 +1,6 @@
 import Testing
 
-/// `quant_param.csv` in the folder that `debug_info_save_path` names.
+/// The reports of WEIGHT_QUANT in the folder that `debug_info_save_path` names.
 @Suite struct ReportTests {
   private static let header =
     "NodeName,NodeType,TensorName,ElementsNum,Dims,Scale,ZeroPoint,Bits,CorrectionVar,"
@@ -18,9 +18,11 @@ import Testing
     #expect(outcome.output.contains("\n           deep/reports/quant_param.csv\n"))
     #expect(
       try folder.files() == [
-        "deep", "deep/reports", "deep/reports/quant_param.csv", "job.cfg", "model.onnx",
+        "deep", "deep/reports", "deep/reports/output_summary.csv",
+        "deep/reports/quant_param.csv", "deep/reports/round_0.csv", "job.cfg", "model.onnx",
         "result.onnx",
       ])
+    #expect(outcome.output.contains("the reports compare both models on random input\n"))
   }
 
   @Test func theReportHasARowForEachChannel() throws {
@@ -60,7 +62,10 @@ import Testing
       configuration: Fixtures.weightQuantization + "debug_info_save_path=.\n")
     let outcome = try Program.run(Fixtures.job + ["--logFormat=json"], in: folder)
     let result = try JSON.object(outcome.output)
-    #expect(result["files"] as? [String] == ["result.onnx", "./quant_param.csv"])
+    #expect(
+      result["files"] as? [String] == [
+        "result.onnx", "./quant_param.csv", "./round_0.csv", "./output_summary.csv",
+      ])
     let tensors = try #require(result["tensors"] as? [[String: Any]])
     let quantized = tensors.filter { $0["bits"] != nil }.compactMap { $0["tensor"] as? String }
     let rows = try folder.text("quant_param.csv").split(separator: "\n").dropFirst()
@@ -77,9 +82,24 @@ import Testing
     #expect(outcome.outputLines.suffix(2) == ["warnings   1", "CONVERT RESULT SUCCESS:0"])
     #expect(
       try folder.files() == [
-        "blocked", "blocked/quant_param.csv", "job.cfg", "model.onnx", "result.onnx",
+        "blocked", "blocked/output_summary.csv", "blocked/quant_param.csv", "blocked/round_0.csv",
+        "job.cfg", "model.onnx", "result.onnx",
       ])
     try Snapshot.check(outcome.error, "report-impossible")
+  }
+
+  @Test func aModelThatCannotRunIsConvertedAllTheSame() throws {
+    let folder = try TemporaryFolder(model: Fixtures.model("custom_domain_norun"))
+    try folder.write(
+      "job.cfg",
+      Fixtures.weightQuantization + "min_quant_weight_channel=0\ndebug_info_save_path=.\n")
+    let outcome = try Program.run(Fixtures.job, in: folder)
+    #expect(outcome.status == 0)
+    #expect(
+      outcome.error.hasPrefix(
+        "warning[GS4003]: the models could not be run for the reports: the node "))
+    #expect(
+      try folder.files() == ["job.cfg", "model.onnx", "quant_param.csv", "result.onnx"])
   }
 
   @Test func aFileIsNoFolderForReports() throws {

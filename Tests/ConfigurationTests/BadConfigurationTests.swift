@@ -28,6 +28,8 @@ import Testing
       bit_num=4
       [data_preprocess_param]
       calibrate_size=0
+      [full_quant_param]
+      target_device=DSP
       """
     let found = errors(of: text)
     #expect(

@@ -33,7 +33,7 @@ import Testing
     #expect(
       failure.diagnostics.map(\.code) == [
         .flagInvalid, .flagMissing, .flagMissing, .keyConflict, .unknownKey, .missingKey,
-        .capabilityNotBuilt, .flagUnsupported,
+        .flagUnsupported,
       ])
     #expect(failure.exitStatus == .usage)
   }

@@ -232,13 +232,6 @@ import Testing
         2 | normalize_mean=[127.5, x]
           |                        ^ not a number
           = help: gsconvert config --explain data_preprocess_param.normalize_mean
-        error[GS1016]: this version cannot do quant_type=FULL_QUANT yet
-         --> quant.cfg:4:12
-          |
-        4 | quant_type=FULL_QUANT
-          |            ^^^^^^^^^^
-          = it needs calibration, that is, running the model on samples
-          = help: use quant_type=WEIGHT_QUANT
 
         """#)
   }

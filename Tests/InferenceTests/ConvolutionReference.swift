@@ -23,8 +23,8 @@ struct ConvolutionReference {
     let extents = outputExtents
     let outputs = indices(extents)
     let taps = indices(Array(weights[2...]))
-    let inputStrides = rowMajorStrides(input)
-    let weightStrides = rowMajorStrides(weights)
+    let inputStrides = elementStrides(input)
+    let weightStrides = elementStrides(weights)
     let inputsPerGroup = weights[1]
     let outputsPerGroup = weights[0] / group
     var result: [Float] = []

@@ -34,6 +34,18 @@ import Testing
       0.5 * $0 * (1 + erf($0 * 0.5.squareRoot()))
     },
     Sample(name: "square root", code: GS_SQUARE_ROOT, bound: 0.5) { $0.squareRoot() },
+    Sample(name: "softsign", code: GS_SOFTSIGN) {
+      $0.isInfinite ? .nan : $0 / (1 + abs($0))
+    },
+    Sample(name: "relu", code: GS_RELU, bound: 0, range: -.infinity ... .infinity) {
+      $0 > 0 ? $0 : 0
+    },
+    Sample(name: "scaled tanh", code: GS_SCALED_TANH, bound: 4) {
+      Double(Float(0.7)) * tanh(Double(Float(1.3)) * $0)
+    },
+    Sample(name: "affine", code: GS_AFFINE, bound: 3, range: 0 ... .infinity) {
+      Double(Float(0.7)) * $0 + Double(Float(1.3))
+    },
     Sample(name: "sine", code: GS_SIN, bound: 0.5) { sin($0) },
   ]
 

@@ -118,7 +118,7 @@ private func place(_ index: [Int], _ strides: [Int]) -> Int {
         Attribute("exclusive", .int(Int64(exclusive))), Attribute("reverse", .int(Int64(reverse))),
       ]
     ).run([Tensor(shape, values), Tensor([], [Int64(axis)])])[0].array(Float.self)
-    let steps = rowMajorStrides(shape)
+    let steps = elementStrides(shape)
     for index in indices(of: shape) {
       var part = reverse == 1 ? Array(index[axis]..<shape[axis]) : Array(0...index[axis])
       if exclusive == 1 { part.removeAll { $0 == index[axis] } }

@@ -130,7 +130,7 @@ private func text(_ name: String, _ value: String) -> Attribute {
     let node = Example(
       name: "Transpose", attributes: [Attribute("perm", .ints(order.map { Int64($0) }))])
     let result = try node.run([Tensor(shape, values)], threads: 2)[0]
-    let (from, to) = (rowMajorStrides(shape), rowMajorStrides(order.map { shape[$0] }))
+    let (from, to) = (elementStrides(shape), elementStrides(order.map { shape[$0] }))
     var expected = values
     for place in values.indices {
       let index = shape.indices.map { place / from[$0] % shape[$0] }
@@ -153,7 +153,7 @@ private func text(_ name: String, _ value: String) -> Attribute {
       name: "Pad", more: [Tensor([6], (before + after).map { Int64($0) }), Tensor([], [Float(9)])])
     let result = try node.run([seed % 2 == 0 ? tensor : tensor.channelsLast])[0]
     let padded = shape.indices.map { shape[$0] + before[$0] + after[$0] }
-    let (from, to) = (rowMajorStrides(shape), rowMajorStrides(padded))
+    let (from, to) = (elementStrides(shape), elementStrides(padded))
     let expected = (0..<padded.reduce(1, *)).map { place -> Float in
       let index = padded.indices.map { place / to[$0] % padded[$0] - before[$0] }
       let isInside = index.indices.allSatisfy { (0..<shape[$0]).contains(index[$0]) }

@@ -66,7 +66,6 @@ void gs_pack_int4(const int8_t *in, size_t count, uint8_t *out);
 
 #include "elementwise.h"
 #include "images.h"
-#include "layout.h"
 #include "movement.h"
 #include "quantized.h"
 #include "recurrent.h"

@@ -36,7 +36,7 @@ typedef enum {
   GS_ACOSH,
   GS_ATANH,
   GS_ERF,
-  GS_RELU,
+  GS_RELU,             // x above 0, else 0, for NaN too: what oneDNN's vector code gives
   GS_LEAKY_RELU,       // p x below 0
   GS_ELU,              // p (e^x - 1) below 0
   GS_SELU,             // q x; q p (e^x - 1) below 0
@@ -52,7 +52,9 @@ typedef enum {
   GS_GELU_TANH,
   GS_MISH,
   GS_SWISH,            // x sigmoid(p x)
-  GS_CLIP,             // within p..q; q where p > q
+  GS_AFFINE,           // p x + q
+  GS_SCALED_TANH,      // p tanh(q x)
+  GS_CLIP,             // within p..q, p for NaN; q where p > q
 } gs_function;
 
 /// out = function(in) for `count` float32 elements.

@@ -1,4 +1,6 @@
 #pragma once
+#include "elementwise.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,29 +32,11 @@ void gs_matmul_packed(size_t m, size_t n, size_t k, const float *a, size_t a_row
 void gs_matmul_exact(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_column,
                      const float *b, size_t b_row, size_t b_column, int32_t *c, size_t c_row);
 
-/// The functions that a recurrent cell may apply.
-typedef enum {
-  GS_CELL_SIGMOID,
-  GS_CELL_TANH,
-  GS_CELL_RELU,
-  GS_CELL_AFFINE,
-  GS_CELL_LEAKY_RELU,
-  GS_CELL_THRESHOLDED_RELU,
-  GS_CELL_SCALED_TANH,
-  GS_CELL_HARD_SIGMOID,
-  GS_CELL_ELU,
-  GS_CELL_SOFTSIGN,
-  GS_CELL_SOFTPLUS
-} gs_cell_function;
-
-/// A function and its parameters.
+/// A function and its settings, as gs_apply takes them.
 typedef struct {
-  gs_cell_function kind;
-  float alpha, beta;
+  gs_function function;
+  float p, q;
 } gs_activation;
-
-/// Replaces each of `count` values by the function of it.
-void gs_activate(gs_activation function, float *values, size_t count);
 
 /// What is the same in every step of an LSTM: f, g, h of the formulas; a bound of the functions'
 /// arguments, infinite for none; three peephole weights of `size` floats each (input, output, forget),

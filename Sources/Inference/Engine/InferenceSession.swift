@@ -93,6 +93,10 @@ public final class InferenceSession: Sendable {
     }
   }
 
+  /// Lends the watched values that are known before any run: constants, and what nodes made of
+  /// constants alone. A run tells its observer of them again.
+  public func visitConstants(_ visit: Observer) { program.visitConstants(visit) }
+
   private func release(_ pool: BufferPool) {
     pool.endRound()
     sparePools.withLock { $0.append(pool) }

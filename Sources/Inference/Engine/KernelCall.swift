@@ -1,3 +1,4 @@
+import CKernels
 import ModelGraph
 import Support
 
@@ -62,12 +63,7 @@ final class KernelCall {
 
   /// The elements of an integer tensor (shapes, axes, indices); nil where the input is left out.
   func integers(_ index: Int) throws -> [Int]? {
-    guard let tensor = try optional(index) else { return nil }
-    switch tensor.elementType {
-    case .int64: return tensor.elements(Int64.self).map { Int($0) }
-    case .int32: return tensor.elements(Int32.self).map { Int($0) }
-    default: throw KernelProblem("input \(index) is \(tensor.elementType.name), not int64 or int32")
-    }
+    try optional(index)?.integers(named: "input \(index)")
   }
 
   /// The one element of a number tensor as a double; nil where the input is left out.
@@ -100,8 +96,8 @@ extension Tensor {
     switch elementType {
     case .float32: elements(Float.self).map { Double($0) }
     case .float64: Array(elements(Double.self))
-    case .float16: elements(UInt16.self).map { Double(Float(half: $0)) }
-    case .bfloat16: elements(UInt16.self).map { Double(Float(bitPattern: UInt32($0) << 16)) }
+    case .float16: floats(gs_widen_half)
+    case .bfloat16: floats(gs_widen_bfloat)
     case .int8, .int4: elements(Int8.self).map { Double($0) }
     case .int16: elements(Int16.self).map { Double($0) }
     case .int32: elements(Int32.self).map { Double($0) }
@@ -113,18 +109,13 @@ extension Tensor {
     default: throw KernelProblem("\(elementType.name) is not a number")
     }
   }
-}
 
-extension Float {
-  /// The value of an IEEE half-precision bit pattern.
-  init(half bits: UInt16) {
-    let magnitude = UInt32(bits & 0x7fff)
-    let sign = UInt32(bits & 0x8000) << 16
-    if magnitude >= 0x7c00 {
-      self = Float(bitPattern: sign | 0x7f80_0000 | (magnitude & 0x3ff) << 13)
-    } else {
-      let scaled = Float(bitPattern: magnitude << 13) * Float(bitPattern: 0x7780_0000)
-      self = Float(bitPattern: sign | scaled.bitPattern)
-    }
+  private func floats(
+    _ widen: (UnsafePointer<UInt16>?, Int, UnsafeMutablePointer<Float>?) -> Void
+  ) -> [Double] {
+    [Float](unsafeUninitializedCapacity: count) { floats, filled in
+      widen(elements(UInt16.self).baseAddress, count, floats.baseAddress)
+      filled = count
+    }.map { Double($0) }
   }
 }

@@ -72,10 +72,15 @@ final class Program: Sendable {
     }
   }
 
-  private func observeWhatIsKnown(_ feeds: [RunValue], _ observer: Observer) {
+  /// Tells of the watched constants.
+  func visitConstants(_ observer: Observer) {
     for tap in constantTaps {
       if let tensor = constants[tap.constant].tensor { observer(tap.name, tensor) }
     }
+  }
+
+  private func observeWhatIsKnown(_ feeds: [RunValue], _ observer: Observer) {
+    visitConstants(observer)
     for tap in inputTaps {
       if let tensor = feeds[tap.input].tensor { observer(tap.name, tensor) }
     }

@@ -218,10 +218,11 @@ struct ProgramBuilder {
           layouts: draft.definition.layouts, body: body))
     }
     let outputs = graph.outputs.map { table.operand(of: $0, readBy: .max) }
+    let constantTaps = watchedConstants(in: &table)
     return Program(
       slotCount: table.slotCount, constants: table.values,
       inputs: (graph.inputs + captured).map { table.slotIfRead($0) }, outputs: outputs,
-      steps: steps, constantTaps: watchedConstants(in: &table),
+      steps: steps, constantTaps: constantTaps,
       inputTaps: graph.inputs.enumerated().compactMap { index, value in
         environment.isWatched(value.name) ? (index, value.name) : nil
       })

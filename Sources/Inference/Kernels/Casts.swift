@@ -11,7 +11,7 @@ extension Families {
       guard let number = try settings.int("to") else {
         throw KernelProblem("the attribute 'to' is missing")
       }
-      let type = ElementType(onnxNumber: number)
+      let type = ElementType(onnxCode: number)
       guard type.memoryWidth != nil else {
         throw KernelProblem(lacking: "casting to \(type.name) is not supported")
       }

@@ -90,8 +90,8 @@ private struct UnpoolVisitor: WidthVisitor {
     out.update(repeating: 0)
     let values = data.elements(type)
     let count = inferred.reduce(1, *)
-    let from = rowMajorStrides(inferred)
-    let to = rowMajorStrides(result.shape)
+    let from = elementStrides(inferred)
+    let to = elementStrides(result.shape)
     for (index, place) in places.elements(Int64.self).enumerated() {
       guard (0..<Int64(count)).contains(place) else {
         throw KernelProblem("the index \(place) lies outside the shape \(inferred)")

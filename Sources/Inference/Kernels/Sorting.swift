@@ -25,7 +25,7 @@ extension Families {
         let values = try call.context.allocate(tensor.elementType, shape)
         let places = try call.context.allocate(.int64, shape)
         if values.count > 0 {
-          try tensor.elementType.visitOrdered(
+          try tensor.elementType.ordered.visitNumber(
             TopSelection(
               tensor: tensor, axis: axis, k: k, takesLargest: takesLargest, values: values,
               places: places, context: call.context))
@@ -76,7 +76,7 @@ extension Families {
     let extent = tensor.shape[axis]
     let places = result.mutableElements(Int64.self)
     guard tensor.elementType == .float32 else {
-      return try tensor.elementType.visitOrdered(
+      return try tensor.elementType.ordered.visitNumber(
         ExtremeSearch(
           tensor: tensor, rows: rows, extent: extent, inner: inner, least: least, last: last,
           places: places))
@@ -128,7 +128,7 @@ extension Families {
 ///
 /// Candidates are collected until there are twice as many as wanted; sorting them then gives a
 /// bound that few later elements pass.
-private struct TopSelection: OrderVisitor {
+private struct TopSelection: NumberVisitor {
   let tensor: Tensor
   let axis: Int
   let k: Int
@@ -137,7 +137,7 @@ private struct TopSelection: OrderVisitor {
   let places: Tensor
   let context: RunContext
 
-  func visit<Element: OrderedElement>(_ type: Element.Type) throws {
+  func visit<Element: NumberElement>(_ type: Element.Type) throws {
     let (rows, inner) = Families.frame(of: tensor.shape, layout: .rowMajor, axis: axis)
     let extent = tensor.shape[axis]
     let room = min(extent, max(2 * k, 256))
@@ -157,7 +157,7 @@ private struct TopSelection: OrderVisitor {
     }
   }
 
-  private func select<Element: OrderedElement>(
+  private func select<Element: NumberElement>(
     _ source: UnsafeBufferPointer<Element>, from start: Int, step: Int,
     _ candidates: UnsafeMutablePointer<gs_pair>, room: Int
   ) {
@@ -183,7 +183,7 @@ private struct TopSelection: OrderVisitor {
 }
 
 /// Looks for the place of the greatest or least element along an axis.
-private struct ExtremeSearch: OrderVisitor {
+private struct ExtremeSearch: NumberVisitor {
   let tensor: Tensor
   let rows: Int
   let extent: Int
@@ -192,7 +192,7 @@ private struct ExtremeSearch: OrderVisitor {
   let last: Bool
   let places: UnsafeMutableBufferPointer<Int64>
 
-  func visit<Element: OrderedElement>(_ type: Element.Type) throws {
+  func visit<Element: NumberElement>(_ type: Element.Type) throws {
     let values = tensor.elements(type)
     for line in 0..<rows * inner {
       let start = line / inner * extent * inner + line % inner

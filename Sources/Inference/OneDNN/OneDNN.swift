@@ -61,19 +61,12 @@ extension dnnl_memory_desc_t {
 
   /// A dense row-major tensor of float32.
   static func rowMajor(_ extents: [Int]) throws -> dnnl_memory_desc_t {
-    try strided(extents, strides: rowMajorStrides(extents))
+    try strided(extents, strides: elementStrides(extents))
   }
 
   /// A dense tensor of float32 with channels (axis 1) last.
   static func channelsLast(_ extents: [Int]) throws -> dnnl_memory_desc_t {
-    let order = Layout.channelsLast.axisOrder(rank: extents.count)
-    var strides = [Int](repeating: 1, count: extents.count)
-    var step = 1
-    for axis in order.reversed() {
-      strides[axis] = step
-      step *= extents[axis]
-    }
-    return try strided(extents, strides: strides)
+    try strided(extents, strides: elementStrides(extents, .channelsLast))
   }
 
   /// A tensor of float32 whose order oneDNN chooses.

@@ -30,8 +30,8 @@ extension Tensor {
     let width = elementType.memoryWidth ?? 1
     for sample in 0..<shape[0] {
       let offset = sample * channels * positions * width
-      gs_transpose(
-        storage.base + offset, rows, columns, width, target + offset)
+      gs_transpose_strided(
+        storage.base + offset, columns * width, target + offset, rows * width, rows, columns, width)
     }
   }
 }

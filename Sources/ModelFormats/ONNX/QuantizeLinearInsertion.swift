@@ -9,11 +9,15 @@ public struct QuantizeLinearInsertion {
   private var names: UniqueNames
   private let graph: Graph
   private var readers: [ObjectIdentifier: [Node]] = [:]
+  private var inserted: [InsertedPair] = []
 
   /// Inserts the pairs of all activations of the main graph that have parameters.
   ///
   /// A value that all read keeps its name behind the pair; what makes it makes a new value.
-  public static func apply(to model: Model) {
+  ///
+  /// - Returns: what was inserted, in the graph's order.
+  @discardableResult
+  public static func apply(to model: Model) -> [InsertedPair] {
     let graph = model.graph
     var pass = QuantizeLinearInsertion(names: UniqueNames(in: model), graph: graph)
     var result: [Node] = []
@@ -23,6 +27,7 @@ public struct QuantizeLinearInsertion {
       for case let value? in node.outputs { result += pass.pair(for: value) }
     }
     graph.nodes = result
+    return pass.inserted
   }
 
   private init(names: UniqueNames, graph: Graph) {
@@ -75,6 +80,7 @@ public struct QuantizeLinearInsertion {
       Node(
         name: base + "_DequantizeLinear", operatorType: "DequantizeLinear",
         inputs: [quantized, scale, zeroPoint], outputs: [dequantized]))
+    var directReaders: Set<ObjectIdentifier> = []
     let readers = readers[ObjectIdentifier(value)] ?? []
     for reader in readers where dequantized !== value && reader.inputs[0] === value {
       let isIntegerReader =
@@ -82,8 +88,14 @@ public struct QuantizeLinearInsertion {
         case .all: equalized.contains(ObjectIdentifier(reader))
         case .nodes(let wanted): wanted.contains(ObjectIdentifier(reader))
         }
-      if isIntegerReader { reader.inputs[0] = dequantized }
+      guard isIntegerReader else { continue }
+      reader.inputs[0] = dequantized
+      directReaders.insert(ObjectIdentifier(reader))
     }
+    inserted.append(
+      InsertedPair(
+        name: base, quantization: parameters, dequantizedName: dequantized.name,
+        directReaders: directReaders))
     if isForAll, let factors = parameters.factors {
       nodes.append(
         multiplication(

@@ -40,7 +40,7 @@ struct Equalization {
     let spans = zip(lower, upper).map { max($1, -$0 / skew) }
     guard let widest = spans.max(), widest > 0, widest.isFinite else { return nil }
     let bounded = zip(spans, doubts).map {
-      min(widest, max($0 * $1 * $1, widest / Equalization.mostStretch))
+      min(widest, max($0 * $1, widest / Equalization.mostStretch))
     }
     var best: (values: [Float], error: Double)?
     let plain = error(of: spans.map { _ in 1 })

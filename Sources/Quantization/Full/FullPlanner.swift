@@ -16,14 +16,23 @@ public struct FullPlanner {
 
   /// The plan for a graph.
   ///
-  /// - Parameter nonFinite: constants known to hold NaN or infinity.
-  /// - Complexity: O(edges).
-  public func plan(_ graph: Graph) -> FullPlan {
+  /// - Parameter unusable: activations that cannot be quantized, and why; operators that would need
+  ///   them stay float.
+  /// - Complexity: O(edges), and one look at all weights.
+  public func plan(
+    _ graph: Graph, unusable: [ObjectIdentifier: FloatOperatorReason] = [:]
+  ) -> FullPlan {
     let uses = GraphUses(graph)
     var plan = FullPlan(operations: [], groups: [], readers: [:], floats: [])
     for node in graph.nodes where hasWeights(node) {
       switch decide(node, uses) {
-      case .success(let operation): plan.operations.append(operation)
+      case .success(let operation):
+        let needed = [operation.input] + (operation.quantizesOutput ? [operation.output] : [])
+        if let reason = needed.lazy.compactMap({ unusable[ObjectIdentifier($0)] }).first {
+          plan.floats.append((node, reason))
+        } else {
+          plan.operations.append(operation)
+        }
       case .failure(let problem): plan.floats.append((node, problem.reason))
       }
     }

@@ -1,21 +1,6 @@
 import ModelGraph
 import Support
 
-/// The integers that one operator's weights and bias became.
-public struct QuantizedOperation {
-  /// The operator.
-  public let node: Node
-  /// The name its weights had as floats, and their extents.
-  public let weightName: String
-  public let dimensions: [Int]
-  /// Number of weights.
-  public var elementCount: Int { dimensions.reduce(1, *) }
-  /// How its weights are quantized.
-  public let recipe: WeightRecipe
-  /// The weights' scales and what rounding cost them.
-  public let parameters: TensorParameters
-}
-
 /// Carries a full plan out on a graph: marks weights, biases and activations with what they become.
 public struct FullQuantizer {
   private let plan: FullPlan
@@ -52,11 +37,14 @@ public struct FullQuantizer {
     var names = Set(
       (graph.initializers + graph.nodes.flatMap { $0.outputs.compactMap { $0 } }).map(\.name))
     for (job, encoded) in zip(jobs, encoded) {
+      let nodeName = job.operation.node.displayName
+      let (weights, bias) = install(encoded, job, in: graph, &number, &names)
       results.append(
         QuantizedOperation(
-          node: job.operation.node, weightName: job.operation.weights.name,
-          dimensions: job.source.dimensions, recipe: job.recipe, parameters: encoded.parameters))
-      install(encoded, job, in: graph, &number, &names)
+          node: job.operation.node, nodeName: nodeName, inputName: job.operation.input.name,
+          outputName: job.operation.quantizesOutput ? job.operation.output.name : nil,
+          weights: weights, bias: bias, scaling: job.scaling, recipe: job.recipe,
+          parameters: encoded.parameters))
     }
     remove(plan.operations.flatMap(\.absorbed), from: graph)
     return results
@@ -80,7 +68,7 @@ public struct FullQuantizer {
   private func install(
     _ encoded: OperationEncoder.Encoded, _ job: OperationEncoder, in graph: Graph,
     _ number: inout Int, _ names: inout Set<String>
-  ) {
+  ) -> (weights: QuantizedOperation.Constant, bias: QuantizedOperation.Constant?) {
     let node = job.operation.node
     func constant(_ base: String) -> Value {
       var name = base
@@ -93,24 +81,37 @@ public struct FullQuantizer {
       graph.initializers.append(value)
       return value
     }
-    let weights = constant(job.operation.weights.name + "_int8")
-    weights.initializer = job.source
-    weights.quantized = encoded.weights.constant(number: number)
-    number += 1
+    func put(_ integers: OperationEncoder.Integers, for original: Value?, as base: String)
+      -> (Value, QuantizedOperation.Constant)
+    {
+      let value = constant(base)
+      value.initializer = integers.source
+      value.quantized = integers.constant(number: number)
+      number += 1
+      return (
+        value,
+        QuantizedOperation.Constant(
+          originalName: original?.name, name: value.name, dimensions: integers.source.dimensions,
+          bits: integers.storage.bits, scales: integers.parameters.scales,
+          zeroPoints: integers.parameters.zeroPoints)
+      )
+    }
+    let original = job.operation.weights
+    let (weights, weightsRecord) = put(encoded.weights, for: original, as: original.name + "_int8")
     node.inputs[job.operation.weightInput] = weights
-    guard let bias = encoded.bias else { return }
+    guard let bias = encoded.bias else { return (weightsRecord, nil) }
     if let following = job.followingBias {
       let value = constant(following.value.name + "_corrected")
       value.initializer = bias.float
       following.node.inputs[following.input] = value
-      return
+      return (weightsRecord, nil)
     }
-    let value = constant((job.oldBias?.name ?? node.displayName + "_bias") + "_int32")
-    value.initializer = bias.float
-    value.quantized = bias.integers.constant(number: number)
-    number += 1
+    let (value, biasRecord) = put(
+      bias.integers, for: job.oldBias,
+      as: (job.oldBias?.name ?? node.displayName + "_bias") + "_int32")
     while node.inputs.count < 3 { node.inputs.append(nil) }
     node.inputs[2] = value
+    return (weightsRecord, biasRecord)
   }
 
   private func remove(_ absorbed: [Node], from graph: Graph) {

@@ -7,11 +7,11 @@ struct OperationEncoder: @unchecked Sendable {
   let inputScale: Float
   /// What is known of the input, its channels multiplied as they are before rounding.
   let facts: ActivationFacts?
-  let outputFactors: [Float]?
-  let rows: WeightRows
+  let scaling: ChannelScaling
   let settings: FullQuantizationSettings
   let source: TensorData
   let recipe: WeightRecipe
+  private var rows: WeightRows { scaling.rows }
   /// The operator's own bias.
   let oldBias: Value?
   /// The constant that an Add right behind a MatMul adds to each channel.
@@ -51,12 +51,13 @@ struct OperationEncoder: @unchecked Sendable {
   ) {
     self.operation = operation
     inputScale = input?.grid.scale ?? 1
-    self.outputFactors = outputFactors
     self.settings = settings
     let node = operation.node
     let plain = operation.weights.constant ?? TensorData(float32: [])
-    rows = WeightRows(operation, plain.dimensions)
-    let source = OperationEncoder.scaled(plain, rows, input?.factors, outputFactors)
+    scaling = ChannelScaling(
+      rows: WeightRows(operation, plain.dimensions), inputs: input?.factors,
+      outputs: outputFactors)
+    let source = scaling.applied(to: plain)
     self.source = source
     let means = facts.map { facts in
       input?.factors.map { facts.multiplied(by: $0) } ?? facts
@@ -81,21 +82,6 @@ struct OperationEncoder: @unchecked Sendable {
         sum: sum, inputs: layout.elementsPerChannel / max(1, kernel), kernel: kernel)
     }
     self.recipe = recipe
-  }
-
-  /// The weights for multiplied channels: divided by the inputs' factors, multiplied by the
-  /// outputs'.
-  private static func scaled(
-    _ source: TensorData, _ rows: WeightRows, _ inputs: [Float]?, _ outputs: [Float]?
-  ) -> TensorData {
-    guard inputs != nil || outputs != nil, var values = source.float32Values else { return source }
-    for output in 0..<rows.outputs {
-      let factor = outputs?[output] ?? 1
-      rows.forEach(output) { element, input in
-        values[element] = values[element] * factor / (inputs?[input] ?? 1)
-      }
-    }
-    return TensorData(float32: values, dimensions: source.dimensions)
   }
 
   /// Whether every channel is filtered by itself; such kernels add in 32 bits.
@@ -141,7 +127,7 @@ struct OperationEncoder: @unchecked Sendable {
 
   private func biasFloats() -> [Double]? {
     guard let bias = oldBias?.constant?.float32Values else { return nil }
-    return bias.enumerated().map { Double($1) * Double(outputFactors?[$0] ?? 1) }
+    return bias.enumerated().map { Double($1) * Double(scaling.outputs?[$0] ?? 1) }
   }
 
   /// Adds what rounding the weights takes from each channel's mean.

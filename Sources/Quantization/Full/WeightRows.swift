@@ -12,6 +12,9 @@ struct WeightRows: Sendable {
   let kernel: Int
   private let layout: ChannelLayout
 
+  /// Number of weights.
+  var elementCount: Int { outputs * inputs * kernel }
+
   init(_ operation: IntegerOperation, _ dimensions: [Int]) {
     layout = ChannelLayout(
       dimensions: dimensions, axis: operation.channelAxis, kernelAxis: operation.kernelAxis)

@@ -125,8 +125,7 @@ struct AttentionCore: Sendable {
     for index in 0..<rows.count * keys { scores[index] *= scale }
     write(scores, sample, head, rows, .product)
     if softcap > 0 {
-      let cap = gs_activation(kind: GS_CELL_SCALED_TANH, alpha: softcap, beta: 1 / softcap)
-      gs_activate(cap, scores, rows.count * keys)
+      gs_apply(GS_SCALED_TANH, scores, rows.count * keys, softcap, 1 / softcap, scores)
     }
     write(scores, sample, head, rows, .capped)
     for bias in biases {

@@ -8,6 +8,8 @@ protocol NumberElement: TensorElement, Comparable, Numeric {
   var asDouble: Double { get }
   /// This number plus a product; integers wrap around.
   func addingProduct(wrapping left: Self, _ right: Self) -> Self
+  /// Less for lesser numbers, equal for equal ones; that of NaN is greater than all others.
+  var orderKey: UInt64 { get }
 }
 
 extension Float: NumberElement {

@@ -5,14 +5,12 @@ extension ElementType {
   ///
   /// - Throws: a number that stands for something else.
   init(numberTypeAttribute number: Int) throws {
-    let types: [Int: ElementType] = [
-      1: .float32, 2: .uint8, 3: .int8, 4: .uint16, 5: .int16, 6: .int32, 7: .int64, 9: .bool,
-      10: .float16, 11: .float64, 12: .uint32, 13: .uint64, 16: .bfloat16,
-    ]
-    guard let type = types[number] else {
+    self.init(onnxCode: number)
+    switch self {
+    case .undefined, .string, .complex64, .complex128, .int4, .uint4, .other:
       throw KernelProblem("the type with the number \(number) is not a number type")
+    default: break
     }
-    self = type
   }
 }
 

@@ -1,12 +1,3 @@
-/// Strides in elements of a dense row-major tensor.
-func rowMajorStrides(_ shape: [Int]) -> [Int] {
-  var strides = [Int](repeating: 1, count: shape.count)
-  for axis in shape.indices.dropLast().reversed() {
-    strides[axis] = strides[axis + 1] * shape[axis + 1]
-  }
-  return strides
-}
-
 /// The shape that two shapes broadcast to, by ONNX's rule (numpy's).
 ///
 /// - Throws: extents that neither agree nor are 1.
@@ -30,7 +21,7 @@ func broadcastShape(_ left: [Int], _ right: [Int]) throws -> [Int] {
 ///
 /// - Precondition: `shape` broadcasts to `target`.
 func broadcastStrides(_ shape: [Int], to target: [Int]) -> [Int] {
-  let dense = rowMajorStrides(shape)
+  let dense = elementStrides(shape)
   let missing = target.count - shape.count
   return target.indices.map { axis in
     axis < missing || shape[axis - missing] == 1 ? 0 : dense[axis - missing]

@@ -33,7 +33,8 @@ final class ConvolutionPrimitive: @unchecked Sendable {
       [PostOperation](repeating: .nothing, count: placeholders)
       + (try followers.map { [perChannel] follower throws -> PostOperation in
         switch follower {
-        case .relu: .relu
+        // Of NaN, oneDNN's ReLU behind a transposed convolution makes NaN, elsewhere 0.
+        case .relu: isTransposed ? .clip(low: 0, high: .infinity) : .relu
         case .clip(let low, let high): .clip(low: low, high: high)
         case .add: .sum
         case .scale: .multiply(perChannel)

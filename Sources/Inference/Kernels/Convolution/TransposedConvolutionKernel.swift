@@ -121,7 +121,7 @@ struct TransposedConvolutionKernel: Sendable {
 
   /// How ONNX's weights [C, M/group, ...] lie, with oneDNN's order of axes.
   private static func description(_ shape: [Int], group: Int) throws -> dnnl_memory_desc_t {
-    let dense = rowMajorStrides(shape)
+    let dense = elementStrides(shape)
     let window = dense[2...]
     let strides =
       group == 1

@@ -12,7 +12,7 @@ struct EinsumOperand {
     self.tensor = tensor
     labels = []
     strides = [:]
-    for (axis, stride) in rowMajorStrides(tensor.shape).enumerated() {
+    for (axis, stride) in elementStrides(tensor.shape).enumerated() {
       let label = axes[axis]
       if strides[label] == nil { labels.append(label) }
       let isRepeated = tensor.shape[axis] == 1 && extents[label] != 1

@@ -84,7 +84,7 @@ struct MatrixProductKernel: Sendable {
     }
     let lefts = broadcastStrides(shapes.leftBatch, to: shapes.batch)
     let rights = broadcastStrides(shapes.rightBatch, to: shapes.batch)
-    let strides = rowMajorStrides(shapes.batch)
+    let strides = elementStrides(shapes.batch)
     for index in 0..<count {
       var leftIndex = 0
       var rightIndex = 0
@@ -151,7 +151,7 @@ private struct PlainProduct: NumberVisitor {
     let b = right.elements(type)
     let lefts = broadcastStrides(shapes.leftBatch, to: shapes.batch)
     let rights = broadcastStrides(shapes.rightBatch, to: shapes.batch)
-    let strides = rowMajorStrides(shapes.batch)
+    let strides = elementStrides(shapes.batch)
     for index in 0..<shapes.batch.reduce(1, *) {
       var leftBase = 0
       var rightBase = 0

@@ -74,7 +74,7 @@ enum IntegerProduct {
   /// Where each sample's matrix starts in an operand whose batch is broadcast.
   private static func sampleOffsets(_ batch: [Int], _ target: [Int], size: Int) -> [Int] {
     let strides = broadcastStrides(batch, to: target)
-    let dense = rowMajorStrides(target)
+    let dense = elementStrides(target)
     return (0..<target.reduce(1, *)).map { sample in
       target.indices.reduce(0) { offset, axis in
         offset + sample / dense[axis] % target[axis] * strides[axis] * size

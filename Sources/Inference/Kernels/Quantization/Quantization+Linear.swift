@@ -1,82 +1,84 @@
 import CKernels
 import ModelGraph
 
-/// QuantizeLinear: integer = saturate(round(x / scale) + zero), halves to even.
-struct QuantizeKernel: Sendable {
-  /// The operator in one of its two domains.
-  static func definition(domain: String) -> OperatorDefinition {
-    OperatorDefinition(
-      "QuantizeLinear", domain: domain,
-      versions: "10: one scale; since 13: an axis; since 21: blocks, 4 and 16 bits",
-      types: "float32, float16, bfloat16, int32 to int4, int8, int16, uint4, uint8, uint16",
-      layouts: .any,
-      tensors: { settings in
-        let kernel = try QuantizeKernel(settings)
-        return { [try kernel.run($0)] }
-      })
-  }
-
-  private let axis, blockSize: Int
-  private let type: ElementType?
+/// What QuantizeLinear and DequantizeLinear nodes say alike.
+private struct LinearSettings: Sendable {
+  let axis, blockSize: Int
+  let type: ElementType?
   private let known: ScaleParameters?
 
-  private init(_ settings: NodeSettings) throws {
+  init(_ settings: NodeSettings) throws {
     axis = try settings.int("axis", default: 1)
     blockSize = try settings.int("block_size", default: 0)
     guard blockSize >= 0 else { throw KernelProblem("block_size is \(blockSize), below 0") }
-    type = try settings.int("output_dtype").flatMap { $0 == 0 ? nil : ElementType(onnxNumber: $0) }
+    type = try settings.int("output_dtype").flatMap { $0 == 0 ? nil : ElementType(onnxCode: $0) }
     known = try ScaleParameters.constant(settings, scale: 1, zero: 2)
   }
 
-  private func run(_ call: KernelCall) throws -> Tensor {
-    let parameters = try known ?? .given(call, scale: 1, zero: 2)
-    let type = parameters.zeroType ?? self.type ?? .uint8
+  func parameters(_ call: KernelCall) throws -> ScaleParameters {
+    try known ?? .given(call, scale: 1, zero: 2)
+  }
+
+  /// An operator of this kind in one of its two domains.
+  static func definition(
+    _ name: String, domain: String, types: String,
+    _ run: @escaping @Sendable (LinearSettings, KernelCall) throws -> Tensor
+  ) -> OperatorDefinition {
+    OperatorDefinition(
+      name, domain: domain,
+      versions: "10: one scale; since 13: an axis; since 21: blocks, 4 and 16 bits", types: types,
+      layouts: .any,
+      tensors: { node in
+        let settings = try LinearSettings(node)
+        return { [try run(settings, $0)] }
+      })
+  }
+}
+
+/// QuantizeLinear: integer = saturate(round(x / scale) + zero), halves to even.
+enum QuantizeKernel {
+  /// The operator in one of its two domains.
+  static func definition(domain: String) -> OperatorDefinition {
+    LinearSettings.definition(
+      "QuantizeLinear", domain: domain,
+      types: "float32, float16, bfloat16, int32 to int4, int8, int16, uint4, uint8, uint16", run)
+  }
+
+  @Sendable private static func run(
+    _ settings: LinearSettings, _ call: KernelCall
+  ) throws -> Tensor {
+    let parameters = try settings.parameters(call)
+    let type = parameters.zeroType ?? settings.type ?? .uint8
     var input = try call.tensor(0)
     if input.elementType == .int32 { input = try input.asFloats(call.context) }
     input = try input.widened(call.context)
     guard input.elementType == .float32 else {
       throw KernelProblem(lacking: "quantizing \(input.elementType.name) is not supported")
     }
-    if blockSize > 0 { input = try input.converted(to: .rowMajor, call.context) }
+    if settings.blockSize > 0 { input = try input.converted(to: .rowMajor, call.context) }
     return try QuantizedIntegers.quantize(
-      input, to: type, parameters, axis: axis, blockSize: blockSize, call.context)
+      input, to: type, parameters, axis: settings.axis, blockSize: settings.blockSize, call.context)
   }
 }
 
 /// DequantizeLinear: x = (integer - zero) · scale.
-struct DequantizeKernel: Sendable {
+enum DequantizeKernel {
   /// The operator in one of its two domains.
   static func definition(domain: String) -> OperatorDefinition {
-    OperatorDefinition(
+    LinearSettings.definition(
       "DequantizeLinear", domain: domain,
-      versions: "10: one scale; since 13: an axis; since 21: blocks, 4 and 16 bits",
-      types: "int4, int8, int16, int32, uint4, uint8, uint16 to float32, float16, bfloat16",
-      layouts: .any,
-      tensors: { settings in
-        let kernel = try DequantizeKernel(settings)
-        return { [try kernel.run($0)] }
-      })
+      types: "int4, int8, int16, int32, uint4, uint8, uint16 to float32, float16, bfloat16", run)
   }
 
-  private let axis, blockSize: Int
-  private let type: ElementType?
-  private let known: ScaleParameters?
-
-  private init(_ settings: NodeSettings) throws {
-    axis = try settings.int("axis", default: 1)
-    blockSize = try settings.int("block_size", default: 0)
-    guard blockSize >= 0 else { throw KernelProblem("block_size is \(blockSize), below 0") }
-    type = try settings.int("output_dtype").flatMap { $0 == 0 ? nil : ElementType(onnxNumber: $0) }
-    known = try ScaleParameters.constant(settings, scale: 1, zero: 2)
-  }
-
-  private func run(_ call: KernelCall) throws -> Tensor {
-    let parameters = try known ?? .given(call, scale: 1, zero: 2)
+  @Sendable private static func run(
+    _ settings: LinearSettings, _ call: KernelCall
+  ) throws -> Tensor {
+    let parameters = try settings.parameters(call)
     var input = try call.tensor(0)
-    if blockSize > 0 { input = try input.converted(to: .rowMajor, call.context) }
+    if settings.blockSize > 0 { input = try input.converted(to: .rowMajor, call.context) }
     let result = try QuantizedIntegers.dequantize(
-      input, parameters, axis: axis, blockSize: blockSize, call.context)
-    return try result.narrowed(to: type ?? parameters.scaleType, call.context)
+      input, parameters, axis: settings.axis, blockSize: settings.blockSize, call.context)
+    return try result.narrowed(to: settings.type ?? parameters.scaleType, call.context)
   }
 }
 

@@ -19,7 +19,7 @@ struct GatedUnit: Sendable {
   private let wantsSequence: Bool
 
   private init(_ node: NodeSettings) throws {
-    let settings = try RecurrentSettings(node, defaults: [GS_CELL_SIGMOID, GS_CELL_TANH])
+    let settings = try RecurrentSettings(node, defaults: [GS_SIGMOID, GS_TANH])
     resetsLast = try node.flag("linear_before_reset")
     layer = try RecurrentLayer(
       node, settings: settings, gates: 3, parts: [2, 1], separatesLastBias: resetsLast)

@@ -20,7 +20,7 @@ struct LongShortTermMemory: Sendable {
 
   private init(_ node: NodeSettings) throws {
     let settings = try RecurrentSettings(
-      node, defaults: [GS_CELL_SIGMOID, GS_CELL_TANH, GS_CELL_TANH])
+      node, defaults: [GS_SIGMOID, GS_TANH, GS_TANH])
     layer = try RecurrentLayer(node, settings: settings, gates: 4, parts: [4])
     couplesForget = try node.flag("input_forget")
     wantsSequence = node.hasOutput(0)

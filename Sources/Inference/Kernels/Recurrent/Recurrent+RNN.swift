@@ -15,7 +15,7 @@ struct PlainRecurrence: Sendable {
   private let wantsSequence: Bool
 
   private init(_ node: NodeSettings) throws {
-    let settings = try RecurrentSettings(node, defaults: [GS_CELL_TANH])
+    let settings = try RecurrentSettings(node, defaults: [GS_TANH])
     layer = try RecurrentLayer(node, settings: settings, gates: 1, parts: [1])
     wantsSequence = node.hasOutput(0)
   }
@@ -49,7 +49,7 @@ struct PlainRecurrence: Sendable {
       if bound.isFinite {
         for index in 0..<size { gates[index] = max(-bound, min(bound, gates[index])) }
       }
-      gs_activate(function, gates, size)
+      gs_apply(function.function, gates, size, function.p, function.q, gates)
       (walk.hidden + sequence * size).update(from: gates, count: size)
     }
   }

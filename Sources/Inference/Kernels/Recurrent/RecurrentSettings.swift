@@ -16,7 +16,7 @@ struct RecurrentSettings: Sendable {
   /// Reads the attributes.
   ///
   /// - Parameter defaults: the functions of one direction, where none are named.
-  init(_ settings: NodeSettings, defaults: [gs_cell_function]) throws {
+  init(_ settings: NodeSettings, defaults: [gs_function]) throws {
     let direction = try settings.string("direction") ?? "forward"
     switch direction.lowercased() {
     case "forward": isReversed = [false]
@@ -33,7 +33,7 @@ struct RecurrentSettings: Sendable {
   }
 
   private static func functions(
-    _ settings: NodeSettings, directions: Int, defaults: [gs_cell_function]
+    _ settings: NodeSettings, directions: Int, defaults: [gs_function]
   ) throws -> [[gs_activation]] {
     var alphas = (try settings.floats("activation_alpha") ?? [])[...]
     var betas = (try settings.floats("activation_beta") ?? [])[...]
@@ -44,7 +44,7 @@ struct RecurrentSettings: Sendable {
     }
     let all = try (0..<defaults.count * directions).map { index in
       try names.map { try function($0[index], &alphas, &betas) }
-        ?? gs_activation(kind: defaults[index % defaults.count], alpha: 0, beta: 0)
+        ?? gs_activation(function: defaults[index % defaults.count], p: 0, q: 0)
     }
     return (0..<directions).map { Array(all[$0 * defaults.count..<($0 + 1) * defaults.count]) }
   }
@@ -53,23 +53,23 @@ struct RecurrentSettings: Sendable {
   private static func function(
     _ name: String, _ alphas: inout ArraySlice<Float>, _ betas: inout ArraySlice<Float>
   ) throws -> gs_activation {
-    func make(_ kind: gs_cell_function, _ alpha: Float?, _ beta: Float?) -> gs_activation {
+    func make(_ function: gs_function, _ alpha: Float?, _ beta: Float?) -> gs_activation {
       gs_activation(
-        kind: kind, alpha: alpha.map { alphas.popFirst() ?? $0 } ?? 0,
-        beta: beta.map { betas.popFirst() ?? $0 } ?? 0)
+        function: function, p: alpha.map { alphas.popFirst() ?? $0 } ?? 0,
+        q: beta.map { betas.popFirst() ?? $0 } ?? 0)
     }
     switch name.lowercased() {
-    case "sigmoid": return make(GS_CELL_SIGMOID, nil, nil)
-    case "tanh": return make(GS_CELL_TANH, nil, nil)
-    case "relu": return make(GS_CELL_RELU, nil, nil)
-    case "affine": return make(GS_CELL_AFFINE, 1, 0)
-    case "leakyrelu": return make(GS_CELL_LEAKY_RELU, 0.01, nil)
-    case "thresholdedrelu": return make(GS_CELL_THRESHOLDED_RELU, 1, nil)
-    case "scaledtanh": return make(GS_CELL_SCALED_TANH, 1, 1)
-    case "hardsigmoid": return make(GS_CELL_HARD_SIGMOID, 0.2, 0.5)
-    case "elu": return make(GS_CELL_ELU, 1, nil)
-    case "softsign": return make(GS_CELL_SOFTSIGN, nil, nil)
-    case "softplus": return make(GS_CELL_SOFTPLUS, nil, nil)
+    case "sigmoid": return make(GS_SIGMOID, nil, nil)
+    case "tanh": return make(GS_TANH, nil, nil)
+    case "relu": return make(GS_RELU, nil, nil)
+    case "affine": return make(GS_AFFINE, 1, 0)
+    case "leakyrelu": return make(GS_LEAKY_RELU, 0.01, nil)
+    case "thresholdedrelu": return make(GS_THRESHOLDED_RELU, 1, nil)
+    case "scaledtanh": return make(GS_SCALED_TANH, 1, 1)
+    case "hardsigmoid": return make(GS_HARD_SIGMOID, 0.2, 0.5)
+    case "elu": return make(GS_ELU, 1, nil)
+    case "softsign": return make(GS_SOFTSIGN, nil, nil)
+    case "softplus": return make(GS_SOFTPLUS, nil, nil)
     default: throw KernelProblem(lacking: "there is no activation '\(name)'")
     }
   }

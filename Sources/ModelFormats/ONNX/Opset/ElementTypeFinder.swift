@@ -30,7 +30,7 @@ enum ElementTypeFinder {
     if let data = value.constant { return data.elementType }
     guard let producer = value.producer, producer.isONNX("Cast"), let code = producer.int("to")
     else { return nil }
-    return ElementType(onnxCode: Int32(truncatingIfNeeded: code))
+    return ElementType(onnxCode: code)
   }
 
   private static func valuesOfSameType(as value: Value) -> [Value] {

@@ -1,8 +1,6 @@
-import ModelGraph
-
 extension ElementType {
   /// ONNX's number (`TensorProto.DataType`).
-  var onnxCode: Int32 {
+  public var onnxCode: Int32 {
     switch self {
     case .undefined: 0
     case .float32: 1
@@ -27,7 +25,8 @@ extension ElementType {
     }
   }
 
-  init(onnxCode: Int32) {
+  /// The type of ONNX's number; `other` for one without a name here.
+  public init(onnxCode: some BinaryInteger) {
     self =
       switch onnxCode {
       case 0: .undefined
@@ -49,7 +48,7 @@ extension ElementType {
       case 16: .bfloat16
       case 21: .uint4
       case 22: .int4
-      default: .other(onnxCode)
+      default: .other(Int32(clamping: onnxCode))
       }
   }
 }
