@@ -24,10 +24,10 @@ INLINED float largest_of(const float *in, size_t count) {
   return lanes[0];
 }
 
-// e^x for x <= 0, 0 below 2^-126; as `exponential`, with fewer operations. The rounder leaves the exponent's bits at the
-// bottom of the sum, so that one shift makes a power of two.
+// e^x for x <= 0: the bits of `exponential`, with fewer operations. The rounder leaves an exponent's bits at the bottom
+// of the sum, so that one shift makes the power of two; 65 more than wanted: never subnormal, and ties round as they did.
 INLINED float falling_exponential(float x) {
-  const float rounder = 0x1.8p23f + 127.0f;
+  const float rounder = 0x1.8p23f + (127.0f + 65.0f);
   float shifted = x * 0x1.715476p+0f + rounder;
   float n = shifted - rounder;
   float r = (x - n * 0x1.62ep-1f) - n * 0x1.0bfbe8p-15f;
@@ -41,8 +41,8 @@ INLINED float falling_exponential(float x) {
   bits <<= 23;
   float power;
   memcpy(&power, &bits, 4);
-  float result = (q * (r * r) + r + 1.0f) * power;
-  return x < -87.33654f ? 0.0f : result;
+  float result = (q * (r * r) + r + 1.0f) * power * 0x1p-65f;
+  return x < -104.0f ? 0.0f : result;
 }
 
 // Stores the exponentials unless only their sum is wanted.
