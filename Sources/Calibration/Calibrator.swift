@@ -2,7 +2,6 @@ import Inference
 import ModelGraph
 import Statistics
 import Support
-import Synchronization
 
 /// What calibration found out about one activation.
 public struct CalibratedActivation: Sendable {
@@ -75,7 +74,7 @@ public struct Calibrator: Sendable {
     sample: @Sendable (Int) throws(Failure) -> [String: TensorData],
     finished: (@Sendable () -> Void)? = nil
   ) throws(Failure) -> [String: CalibratedActivation] {
-    let fold = Mutex(OrderedFold())
+    let fold = Guarded(OrderedFold())
     try session.forEachSample(
       count, workers: workers, feeds: sample,
       observer: { index, name, tensor in

@@ -15,7 +15,7 @@ extension KeyTable {
         refusing: [
           .of(
             "DYNAMIC_QUANT", needs: "the planner of dynamic quantization",
-            instead: "quant_type=WEIGHT_QUANT"),
+            instead: "quant_type=WEIGHT_QUANT")
         ]),
       Setting(
         "bit_num", .integer(0...16), default: "8",

@@ -65,8 +65,10 @@ public struct AffineFolding {
       var map = ChannelMap(factors: [1], offsets: [0], channels: channels)
     else { return }
     var last: [Node] = []
-    while let output = node.outputs[0], let next = uses.onlyReader(of: last.last?.outputs[0] ?? output),
-      let step = AffineFolding.map(of: next, reading: last.last?.outputs[0] ?? output, channels,
+    while let output = node.outputs[0],
+      let next = uses.onlyReader(of: last.last?.outputs[0] ?? output),
+      let step = AffineFolding.map(
+        of: next, reading: last.last?.outputs[0] ?? output, channels,
         spatialRank: weights.dimensions.count - 2)
     {
       map.follow(with: step)
@@ -104,7 +106,9 @@ public struct AffineFolding {
       let left = node.inputs[0], let right = node.inputs[1]
     else { return nil }
     let isLeft = left === input
-    guard let constant = perChannel(isLeft ? right : left, channels, spatialRank) else { return nil }
+    guard let constant = perChannel(isLeft ? right : left, channels, spatialRank) else {
+      return nil
+    }
     let one = [1.0]
     let zero = [0.0]
     switch (node.operatorType, isLeft) {
@@ -125,7 +129,9 @@ public struct AffineFolding {
     let constants = node.inputs[1...].compactMap { $0?.constant?.float32Values?.map(Double.init) }
     guard constants.count == 4, constants.allSatisfy({ $0.count == channels }) else { return nil }
     let epsilon = Double(node.float("epsilon") ?? 1e-5)
-    let factors = (0..<channels).map { constants[0][$0] / (constants[3][$0] + epsilon).squareRoot() }
+    let factors = (0..<channels).map {
+      constants[0][$0] / (constants[3][$0] + epsilon).squareRoot()
+    }
     let offsets = (0..<channels).map { constants[1][$0] - constants[2][$0] * factors[$0] }
     return ChannelMap(factors: factors, offsets: offsets, channels: channels)
   }

@@ -14,7 +14,8 @@ public enum UnusedRemoval {
       graph.nodes.removeAll { node in
         node.isONNX("Constant") && !node.outputs.contains { $0.map(uses.isUsed) ?? false }
       }
-      var made = Set(graph.nodes.flatMap { $0.outputs.compactMap { $0 } }.map(ObjectIdentifier.init))
+      var made = Set(
+        graph.nodes.flatMap { $0.outputs.compactMap { $0 } }.map(ObjectIdentifier.init))
       made.formUnion((graph.inputs + graph.initializers).map(ObjectIdentifier.init))
       graph.declaredValues.removeAll { !made.contains(ObjectIdentifier($0)) }
     }

@@ -1,7 +1,8 @@
 /// What calibration found out about one activation.
 public struct ActivationFacts: Sendable {
-  /// The range that integers shall span.
+  /// The lower end of the range that integers shall span.
   public var lower: Float
+  /// The upper end of that range.
   public var upper: Float
   /// The mean of each channel over all samples and positions; empty where it wasn't gathered.
   public var channelMeans: [Double]

@@ -65,8 +65,9 @@ public struct IntegerOperation {
   public let node: Node
   /// The activation it reads.
   public let input: Value
-  /// Where the weights stand among its inputs, and what they are.
+  /// Where the weights stand among its inputs.
   public let weightInput: Int
+  /// The weights.
   public let weights: Value
   /// The axis of the weights with one index for each output channel.
   public let channelAxis: Int

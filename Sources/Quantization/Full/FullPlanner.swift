@@ -178,7 +178,9 @@ public struct FullPlanner {
       }
     }
     var members: [Int: [Value]] = [:]
-    for (position, value) in order.enumerated() { members[root(position), default: []].append(value) }
+    for (position, value) in order.enumerated() {
+      members[root(position), default: []].append(value)
+    }
     return members.keys.sorted().map { ActivationGroup(values: members[$0] ?? []) }
   }
 
