@@ -47,7 +47,7 @@ struct Equalization {
     for strength in readers.isEmpty ? [1] : Equalization.strengths {
       let values = bounded.map { pow(widest / $0, Float(strength)) }
       let error = error(of: values)
-      if error < best?.error ?? plain * (isFree ? 0.98 : 0.5) { best = (values, error) }
+      if error < best?.error ?? plain * (isFree ? 0.7 : 0.5) { best = (values, error) }
     }
     guard let values = best?.values else { return nil }
     let span = zip(zip(lower, upper), values).reduce(into: (low: Float(0), high: Float(0))) {
