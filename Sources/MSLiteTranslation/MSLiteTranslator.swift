@@ -1,0 +1,142 @@
+import GraphPasses
+import ModelFormats
+import ModelGraph
+import Support
+
+/// Translates ONNX graphs into MindSpore Lite's vocabulary.
+///
+/// Convolutions, pools and resizing work on channels-last tensors there; activations are fused into
+/// what makes their input; integers have 32 bits. What the format can't say is refused.
+public enum MSLiteTranslator {
+  /// What a user may ask for.
+  public struct Options: Sendable {
+    /// Shapes of inputs, in ONNX's order of axes, by name.
+    public var inputShapes: [String: [Int]]
+    /// Whether four-dimensional inputs keep ONNX's order of axes.
+    public var keepsInputLayout: Bool
+
+    /// Makes options.
+    public init(inputShapes: [String: [Int]] = [:], keepsInputLayout: Bool = false) {
+      self.inputShapes = inputShapes
+      self.keepsInputLayout = keepsInputLayout
+    }
+  }
+
+  /// The version of ONNX's operators that is translated; older models are raised to it.
+  public static let operatorSetVersion = 18
+
+  /// Brings a model into the form that `translate` takes: raises its operators and folds what
+  /// follows convolutions into them.
+  ///
+  /// - Throws: operators that can't be raised or that the format doesn't have, all of them.
+  public static func prepare(_ model: Model) throws(Failure) {
+    try OpsetUpgrade.raise(model, to: operatorSetVersion)
+    try refuseUnknown(model)
+    ActivationRewrites.apply(to: model.graph)
+    AffineFolding.apply(to: model.graph)
+  }
+
+  /// Translates a prepared model; constants that are quantized become integers.
+  ///
+  /// - Throws: a node whose settings the format can't say, by name.
+  /// - Complexity: O(nodes + small constants); large constants are rearranged when they are written.
+  public static func translate(
+    _ model: Model, options: Options = Options()
+  ) throws(Failure) -> MSLiteModel {
+    let graph = model.graph
+    let translation = Translation(graph, inputShapes: options.inputShapes)
+    let inputs = addInputs(graph, to: translation, options)
+    for node in graph.nodes where !node.isONNX("Constant") {
+      guard let translate = OperatorTable.translations[node.operatorType] else { continue }
+      try translate(translation, node)
+    }
+    let outputs = try graph.outputs.map { value throws(Failure) in
+      try tensor(of: value, inputs, translation)
+    }
+    translation.edit { model in
+      ActivationFusion.apply(to: &model, outputs: outputs)
+      UnusedNodes.remove(from: &model, keeping: inputs + outputs)
+      markQuantized(&model)
+    }
+    var result = translation.model
+    name(outputs, graph.outputs.map(\.name), in: &result)
+    name(inputs, feeds(graph).map(\.name), in: &result)
+    result.subgraphs = [
+      MSLiteSubgraph(
+        name: "subgraph_0_" + graph.name, inputs: inputs, outputs: outputs,
+        nodes: Array(result.nodes.indices))
+    ]
+    return UnusedNodes.compact(result)
+  }
+
+  private static func feeds(_ graph: Graph) -> [Value] {
+    graph.inputs.filter { $0.initializer == nil }
+  }
+
+  private static func refuseUnknown(_ model: Model) throws(Failure) {
+    let problems = model.graph.nodes.compactMap { node -> Diagnostic? in
+      if node.isStandard,
+        node.isONNX("Constant") || OperatorTable.translations[node.operatorType] != nil
+      {
+        return nil
+      }
+      let name = (node.isStandard ? "" : node.domain + ".") + node.operatorType
+      return Diagnostic(
+        .operatorUnsupported,
+        "the node '\(node.displayName)' (\(name)) has no form in a .ms file",
+        help: "use --saveType=ONNX")
+    }
+    if !problems.isEmpty { throw Failure(problems) }
+  }
+
+  private static func addInputs(
+    _ graph: Graph, to translation: Translation, _ options: Options
+  ) -> [Int] {
+    feeds(graph).map { value in
+      let known = translation.facts.of(value)
+      let shape = known.shape ?? []
+      let order = shape.count == 4 && !options.keepsInputLayout ? AxisOrder.channelsLast : nil
+      let tensor = translation.add(
+        MSLiteTensor(
+          name: translation.unique(value.name), elementType: translation.type(of: value),
+          dimensions: (order?.arranged(shape) ?? shape).map { $0 ?? -1 }))
+      translation.hold(value, tensor, order)
+      return tensor
+    }
+  }
+
+  /// The tensor of an output: one that a node makes, and no other output's.
+  private static func tensor(
+    of value: Value, _ inputs: [Int], _ translation: Translation
+  ) throws(Failure) -> Int {
+    let tensor = try translation.plain(value)
+    guard inputs.contains(tensor) || translation.model.tensors[tensor].isConstant else {
+      return tensor
+    }
+    let type = translation.type(of: value)
+    return translation.node(
+      MSLitePrimitive("Cast"),
+      [tensor, translation.integers([type.msliteCode ?? 43])],
+      name: translation.unique(value.name), type: type)
+  }
+
+  /// Gives tensors the names they must have; others that have them get new ones.
+  private static func name(_ tensors: [Int], _ names: [String], in model: inout MSLiteModel) {
+    var owner: [String: Int] = [:]
+    for (index, tensor) in model.tensors.enumerated() { owner[tensor.name] = index }
+    for (tensor, name) in zip(tensors, names) where model.tensors[tensor].name != name {
+      if let other = owner[name] { model.tensors[other].name = name + "_held" }
+      model.tensors[tensor].name = name
+      owner[name] = tensor
+    }
+  }
+
+  private static func markQuantized(_ model: inout MSLiteModel) {
+    for index in model.nodes.indices {
+      let reads = model.nodes[index].inputs.contains { input in
+        if case .quantized = model.tensors[input].content { true } else { false }
+      }
+      if reads { model.nodes[index].quantization = .weights }
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import ModelGraph
+import Support
+
+/// Writes one operator of ONNX's in the format's vocabulary.
+typealias OperatorTranslation =
+  @Sendable (_ translation: Translation, _ node: Node) throws(Failure) -> Void
+
+/// Which operators of ONNX's can be translated, by name.
+enum OperatorTable {
+  static let translations: [String: OperatorTranslation] = families.reduce(into: [:]) {
+    $0.merge($1) { first, _ in first }
+  }
+
+  private static let families = [
+    Activations.translations, Elementwise.translations, Convolutions.translations,
+    Pools.translations, Products.translations, Normalizations.translations,
+    Reductions.translations, Shapes.translations, Selections.translations, Joins.translations,
+    Resampling.translations, Recurrences.translations,
+  ]
+}
+
+extension Node {
+  /// An input that has to be there.
+  func operand(_ index: Int) throws(Failure) -> Value {
+    guard let value = operandIfAny(index) else { throw refused("input \(index) is missing") }
+    return value
+  }
+
+  /// An input, if it is there.
+  func operandIfAny(_ index: Int) -> Value? { index < inputs.count ? inputs[index] : nil }
+
+  /// Says that the node has no form in the format.
+  func refused(_ reason: String) -> Failure {
+    Failure(
+      .operatorUnsupported,
+      "the node '\(displayName)' (\(operatorType)) has no form in a .ms file", notes: [reason],
+      help: "use --saveType=ONNX")
+  }
+}
+
+extension Translation {
+  /// The whole integers of an input.
+  func integers(_ node: Node, _ index: Int) -> [Int64]? {
+    node.operandIfAny(index).flatMap(constant)?.integers
+  }
+
+  /// An order of axes for operators that work element by element: that of the first variable that
+  /// isn't in ONNX's own, if the others can be had in it.
+  func commonOrder(_ values: [Value]) -> AxisOrder? {
+    for value in values {
+      guard let order = order(of: value), !order.isPlain else { continue }
+      let fits = values.allSatisfy { other in
+        let known = facts.of(other).rank ?? self.order(of: other)?.rank
+        if let data = constant(other) { return data.dimensions.count <= order.rank }
+        return known == order.rank || known == 0
+      }
+      if fits { return order }
+    }
+    return nil
+  }
+
+  /// The tensor of an operand of an operator that works element by element, whose result is in
+  /// `order`.
+  func operand(_ value: Value, in order: AxisOrder?) throws(Failure) -> Int {
+    guard let order, !order.isPlain else { return try plain(value) }
+    guard let data = constant(value) else {
+      return facts.of(value).rank == 0 ? try plain(value) : try tensor(value, order)
+    }
+    if data.elementCount == 1 { return try plain(value) }
+    let missing = order.rank - data.dimensions.count
+    guard missing > 0 else { return try tensor(value, order) }
+    let extents = Array(repeating: 1, count: missing) + data.dimensions
+    let whole = TensorData(
+      elementType: data.elementType, dimensions: extents, storage: data.storage)
+    return add(try Constants.tensor(whole, name: unique(value.name), order: order))
+  }
+}
