@@ -81,17 +81,11 @@ enum ContentRules {
     var indices = extents.map { Array(0..<$0) }
     for (index, entry) in axes.enumerated() {
       guard let axis = ShapeRules.axis(entry, rank: extents.count) else { return nil }
-      let step = steps[index]
-      guard abs(step) == 1 else { return nil }
-      let extent = Int64(extents[axis])
-      func bound(_ value: Int64) -> Int64 {
-        let positive = value < 0 ? max(value, -extent - 1) + extent : value
-        return step > 0 ? max(0, min(extent, positive)) : max(-1, min(extent - 1, positive))
-      }
-      indices[axis] = stride(from: bound(starts[index]), to: bound(ends[index]), by: Int(step)).map
-      {
-        Int($0)
-      }
+      guard
+        let range = SliceRange(
+          extent: extents[axis], start: starts[index], end: ends[index], step: steps[index])
+      else { return nil }
+      indices[axis] = range.indices
     }
     return picked(values, extents, indices)
   }

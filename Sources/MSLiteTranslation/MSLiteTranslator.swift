@@ -32,6 +32,7 @@ public enum MSLiteTranslator {
   public static func prepare(_ model: Model) throws(Failure) {
     try OpsetUpgrade.raise(model, to: operatorSetVersion)
     try refuseUnknown(model)
+    SoftmaxRejoining.apply(to: model.graph)
     ActivationRewrites.apply(to: model.graph)
     AffineFolding.apply(to: model.graph)
   }

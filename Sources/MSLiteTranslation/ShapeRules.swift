@@ -60,8 +60,8 @@ enum ShapeRules {
     case "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
       "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp":
       return [reduced(shape(0), inputs, node)]
-    case "Pad", "Tile":
-      return [shape(0).map { Array(repeating: nil, count: $0.count) }]
+    case "Pad": return [padded(shape(0), integers(1), hasAxes: inputs.count > 3)]
+    case "Tile": return [shape(0).map { Array(repeating: nil, count: $0.count) }]
     case "LSTM", "GRU", "RNN":
       return [
         Array(repeating: nil, count: 4), Array(repeating: nil, count: 3),
@@ -189,20 +189,31 @@ enum ShapeRules {
     for (index, entry) in axes.enumerated() {
       guard let axis = axis(entry, rank: result.count) else { return nil }
       guard let extent = result[axis], let starts, let ends, let steps, index < starts.count,
-        index < ends.count, index < steps.count, steps[index] > 0
+        index < ends.count, index < steps.count
       else {
         result[axis] = nil
         continue
       }
-      func bound(_ value: Int64) -> Int {
-        let value = Int(clamping: value)
-        return max(0, min(extent, value < 0 ? max(value, -extent) + extent : value))
-      }
-      let length = max(0, bound(ends[index]) - bound(starts[index]))
-      let step = Int(clamping: steps[index])
-      result[axis] = length / step + (length % step == 0 ? 0 : 1)
+      result[axis] =
+        SliceRange(
+          extent: extent, start: starts[index], end: ends[index], step: steps[index])?.count
     }
     return result
+  }
+
+  private static func padded(_ x: Shape?, _ widths: [Int64]?, hasAxes: Bool) -> Shape? {
+    guard let x else { return nil }
+    return x.indices.map { axis in
+      guard let extent = x[axis], let widths, !hasAxes, widths.count == 2 * x.count else {
+        return nil
+      }
+      let limit: Int64 = 1 << 40
+      let borders = [widths[axis], widths[x.count + axis]]
+      guard borders.allSatisfy({ (-limit...limit).contains($0) }), extent < Int(limit) else {
+        return nil
+      }
+      return max(0, extent + Int(borders[0] + borders[1]))
+    }
   }
 
   private static func split(_ node: Node, _ inputs: [ValueFacts?]) -> [Shape?] {

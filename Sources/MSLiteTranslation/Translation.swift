@@ -30,6 +30,7 @@ final class Translation {
   private var sharedIntegers: [[Int32]: Int] = [:]
   private var names: Set<String> = []
   private var nodeNames: Set<String> = []
+  private var labels = LayoutLabels()
   /// The tensor that a tensor is without a unit axis.
   private var squeezedFrom: [Int: (tensor: Int, axis: Int)] = [:]
 
@@ -209,6 +210,9 @@ final class Translation {
     hold(value, source.tensor, order)
   }
 
+  /// The tensor that a tensor is without a unit axis, and that axis.
+  func source(ofSqueezed tensor: Int) -> (tensor: Int, axis: Int)? { squeezedFrom[tensor] }
+
   /// A tensor with a unit axis put in; the one it was taken from, if that is known.
   func unsqueezed(_ tensor: Int, axis: Int, name: String) -> Int {
     if let known = squeezedFrom[tensor], known.axis == axis { return known.tensor }
@@ -239,6 +243,24 @@ final class Translation {
       MSLiteNode(
         name: Translation.unique(base, among: &nodeNames), primitive: primitive, inputs: inputs,
         outputs: outputs))
+    labels.follow(model.nodes[model.nodes.count - 1], model.tensors)
+  }
+
+  /// A tensor of four axes, channels last, that the runtime also takes for one.
+  func labelled(_ tensor: Int) -> Int {
+    guard labels.mayBePlain(tensor) else { return tensor }
+    let name = model.tensors[tensor].name
+    let type = model.tensors[tensor].elementType
+    let shape = node(
+      MSLitePrimitive("Shape"), [tensor], name: unique(name + "_shape"), type: .int32)
+    let row = node(
+      MSLitePrimitive("Reshape"), [tensor, integers([1, 1, 1, -1])], name: unique(name + "_row"),
+      type: type)
+    let turned = node(
+      MSLitePrimitive("Transpose"), [row, integers([0, 2, 3, 1])], name: unique(name + "_turned"),
+      type: type)
+    return node(
+      MSLitePrimitive("Reshape"), [turned, shape], name: unique(name + "_labelled"), type: type)
   }
 
   /// A name that no tensor has yet, beginning with this one.

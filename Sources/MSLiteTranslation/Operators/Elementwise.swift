@@ -22,7 +22,7 @@ enum Elementwise {
     "Add": "AddFusion", "Sub": "SubFusion", "Mul": "MulFusion", "Div": "DivFusion",
     "Pow": "PowFusion", "Equal": "Equal", "Greater": "Greater", "Less": "Less",
     "GreaterOrEqual": "GreaterEqual", "LessOrEqual": "LessEqual", "And": "LogicalAnd",
-    "Or": "LogicalOr", "Where": "Where",
+    "Or": "LogicalOr",
   ]
 
   private static let chained = ["Max": "Maximum", "Min": "Minimum", "Sum": "AddFusion"]
@@ -51,7 +51,14 @@ enum Elementwise {
   ) throws(Failure) {
     let value = try node.operand(0)
     let order = translation.order(of: value)
-    translation.emit(primitive, [try translation.tensor(value, order)], for: node, order: order)
+    let tensor = try translation.tensor(value, order)
+    guard let wide = translation.source(ofSqueezed: tensor), case let output?? = node.outputs.first
+    else { return translation.emit(primitive, [tensor], for: node, order: order) }
+    let result = translation.node(
+      primitive, [wide.tensor], name: translation.unique(output.name + "_rows"),
+      type: translation.type(of: output), as: node.displayName)
+    translation.hold(
+      output, translation.squeezed(result, axis: wide.axis, name: output.name), order)
   }
 
   private static func several(

@@ -12,7 +12,8 @@ enum OperatorTable {
   }
 
   private static let families = [
-    Activations.translations, Elementwise.translations, Convolutions.translations,
+    Activations.translations, Choices.translations, Elementwise.translations,
+    Convolutions.translations,
     Pools.translations, Products.translations, Normalizations.translations,
     Reductions.translations, Shapes.translations, Selections.translations, Joins.translations,
     Resampling.translations, Recurrences.translations,
@@ -44,19 +45,21 @@ extension Translation {
     node.operandIfAny(index).flatMap(constant)?.integers
   }
 
-  /// An order of axes for operators that work element by element: that of the first variable that
-  /// isn't in ONNX's own, if the others can be had in it.
+  /// An order of axes for operators that work element by element.
+  ///
+  /// That of the first variable that isn't in ONNX's own, if the others can be had in it; ONNX's
+  /// where one of the others is in it, unless channels are last.
   func commonOrder(_ values: [Value]) -> AxisOrder? {
-    for value in values {
-      guard let order = order(of: value), !order.isPlain else { continue }
-      let fits = values.allSatisfy { other in
-        let known = facts.of(other).rank ?? self.order(of: other)?.rank
-        if let data = constant(other) { return data.dimensions.count <= order.rank }
-        return known == order.rank || known == 0
-      }
-      if fits { return order }
+    let variables = values.filter { constant($0) == nil && rank($0) != 0 }
+    guard let order = variables.lazy.compactMap({ self.order(of: $0) }).first else { return nil }
+    let fits = values.allSatisfy { value in
+      if let data = constant(value) { return data.dimensions.count <= order.rank }
+      let rank = rank(value) ?? self.order(of: value)?.rank
+      return rank == order.rank || rank == 0
     }
-    return nil
+    if !fits { return nil }
+    let isShared = variables.allSatisfy { self.order(of: $0) == order }
+    return isShared || order == .channelsLast ? order : nil
   }
 
   /// The tensor of an operand of an operator that works element by element, whose result is in

@@ -63,6 +63,7 @@ enum Pools {
         [
           "format": .int(1), "global": .int(1), "strides": .ints([1, 1]),
           "pad": .ints([0, 0, 0, 0]),
-        ]), [try translation.tensor(value, .channelsLast)], for: node, order: .channelsLast)
+        ]), [translation.labelled(try translation.tensor(value, .channelsLast))], for: node,
+      order: .channelsLast)
   }
 }

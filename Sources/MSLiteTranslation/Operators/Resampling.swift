@@ -37,7 +37,10 @@ enum Resampling {
     if mode == "cubic" { settings["cubic_coeff"] = .float(node.float("cubic_coeff_a") ?? -0.75) }
     translation.emit(
       MSLitePrimitive("Resize", settings),
-      [try translation.tensor(value, .channelsLast), try target(translation, node)], for: node,
+      [
+        translation.labelled(try translation.tensor(value, .channelsLast)),
+        try target(translation, node),
+      ], for: node,
       order: .channelsLast)
   }
 

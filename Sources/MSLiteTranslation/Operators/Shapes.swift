@@ -56,12 +56,7 @@ enum Shapes {
       return translation.emit(
         MSLitePrimitive("Reshape"), [tensor, translation.integers([1, -1])], for: node)
     }
-    guard case let output?? = node.outputs.first,
-      let shape = translation.facts.of(output).shape, shape.contains(where: { $0 != nil })
-    else { throw node.refused("its axis is \(axis) and the shape of its input isn't known") }
-    translation.emit(
-      MSLitePrimitive("Reshape"),
-      [tensor, translation.integers(shape.map { Int32(clamping: $0 ?? -1) })], for: node)
+    translation.emit(MSLitePrimitive("Flatten", ["axis": .int(axis)]), [tensor], for: node)
   }
 
   /// Nothing moves: the result is held in another order of axes.

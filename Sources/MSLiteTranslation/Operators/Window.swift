@@ -43,8 +43,9 @@ struct Window {
   /// The input's tensor, with four axes.
   func input(_ value: Value, _ translation: Translation) throws(Failure) -> Int {
     let tensor = try translation.tensor(value, order)
-    return spatialRank == 2
-      ? tensor : translation.unsqueezed(tensor, axis: 1, name: value.name + "_rows")
+    return translation.labelled(
+      spatialRank == 2
+        ? tensor : translation.unsqueezed(tensor, axis: 1, name: value.name + "_rows"))
   }
 
   /// Writes a node on tensors of four axes.
