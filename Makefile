@@ -7,9 +7,10 @@ DEMO_OUTPUT ?= demo-output
 PYTHON ?= python3
 VENV := .build-venv
 
-# Libraries outside the Swift packages: INI files, convolutions and matrix products, and images. git
+# Libraries outside the Swift packages: INI files, convolutions and matrix products, images and .ms files. git
 # fetches the Swift packages.
-PACKAGES := libiniparser-dev libdnnl-dev libturbojpeg0-dev libspng-dev libwebp-dev git ca-certificates
+PACKAGES := libiniparser-dev libdnnl-dev libturbojpeg0-dev libspng-dev libwebp-dev \
+  libflatbuffers-dev git ca-certificates
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: setup build demo test lint install fuzz verify conformance sanitize bench docs proto clean

@@ -32,13 +32,17 @@ let package = Package(
       name: "Inference",
       dependencies: ["CKernels", "COneDNN", "ModelGraph", "Operators", "Support"],
       swiftSettings: hot),
+    .target(name: "CFlatBuffers"),
     .target(
       name: "ModelFormats",
       dependencies: [
-        "ModelGraph", "Support",
+        "CFlatBuffers", "ModelGraph", "Support",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ],
       exclude: ["ONNX/Proto/onnx_subset.proto"], swiftSettings: hot),
+    .target(
+      name: "MSLiteTranslation",
+      dependencies: ["GraphPasses", "ModelFormats", "ModelGraph", "Support"]),
     .target(name: "Reports", dependencies: ["Statistics", "Support"]),
     .target(name: "TensorFiles", dependencies: ["ModelGraph", "Support"], swiftSettings: hot),
     .systemLibrary(
@@ -59,9 +63,9 @@ let package = Package(
     .target(
       name: "Conversion",
       dependencies: [
-        "Calibration", "Configuration", "GraphPasses", "Inference", "ModelFormats", "ModelGraph",
-        "Operators", "Quantization", "Reports", "SampleData", "Statistics", "Support",
-        "TensorFiles",
+        "Calibration", "Configuration", "GraphPasses", "Inference", "MSLiteTranslation",
+        "ModelFormats", "ModelGraph", "Operators", "Quantization", "Reports", "SampleData",
+        "Statistics", "Support", "TensorFiles",
       ]),
     .executableTarget(
       name: "gsconvert",
@@ -70,7 +74,9 @@ let package = Package(
       ]),
     .target(
       name: "Fuzzing",
-      dependencies: ["Configuration", "Conversion", "Images", "Quantization", "Support"]),
+      dependencies: [
+        "Configuration", "Conversion", "Images", "ModelFormats", "Quantization", "Support",
+      ]),
     .executableTarget(
       name: "gsconvert-fuzz",
       dependencies: [
@@ -84,6 +90,10 @@ let package = Package(
     .testTarget(name: "GraphPassesTests", dependencies: ["GraphPasses", "ModelGraph"]),
     .testTarget(
       name: "ModelFormatsTests", dependencies: ["ModelFormats", "ModelGraph", "Support"]),
+    .testTarget(
+      name: "MSLiteTranslationTests",
+      dependencies: ["MSLiteTranslation", "ModelFormats", "ModelGraph", "Support"],
+      exclude: ["Golden"]),
     .testTarget(
       name: "QuantizationTests",
       dependencies: ["CKernels", "ModelGraph", "Quantization", "Support"],
@@ -118,5 +128,6 @@ let package = Package(
     .testTarget(
       name: "CommandLineTests", dependencies: ["gsconvert"], exclude: ["Snapshots"]),
   ],
-  swiftLanguageModes: [.v6]
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
 )

@@ -3,13 +3,13 @@ import Support
 /// Reads all that steers a run, and reports all that is wrong with it at once.
 public enum ConfigurationLoader {
   /// Options and quantization from the command line (names without dashes) and the file that its
-  /// `configFile` names.
+  /// `configFile` names; no quantization without a file, which a `.ms` file can do without.
   ///
   /// - Throws: the problems of the command line, then of the file, then what this version cannot
   ///   do, then warnings.
   public static func load(
     commandLine: [String: String]
-  ) throws(Failure) -> (ConverterOptions, QuantizationConfiguration, warnings: [Diagnostic]) {
+  ) throws(Failure) -> (ConverterOptions, QuantizationConfiguration?, warnings: [Diagnostic]) {
     var problems: [Diagnostic] = []
     var file: ParsedConfiguration?
     if let path = commandLine[FlagTable.configFile], !path.isEmpty {
@@ -18,27 +18,32 @@ public enum ConfigurationLoader {
       } catch {
         problems += error.diagnostics
       }
-    } else {
-      problems.append(
-        Diagnostic(
-          .flagMissing, "--configFile is missing: no quantization is asked for",
-          notes: ["without it the result would be an unquantized copy"],
-          help: "--configFile=quant.cfg with [\(KeyTable.common)] and quant_type=WEIGHT_QUANT"))
     }
     let check = OptionChecker(commandLine: commandLine, file: file)
     problems += check.problems
+    if commandLine[FlagTable.configFile]?.isEmpty ?? true,
+      check.options?.saveType != .mindirLite
+    {
+      problems.insert(missingFile, at: 0)
+    }
     if let file {
       problems += file.problems + QuantizationRules.problems(of: file)
       problems += ascendProblems(of: file, check.flags)
     }
     problems = ProblemList.ordered(problems)
-    guard let file, let options = check.options, !ProblemList.hasError(problems) else {
+    guard let options = check.options, !ProblemList.hasError(problems) else {
       throw Failure(problems)
     }
+    guard let file else { return (options, nil, warnings: problems) }
     let quantization = QuantizationConfiguration(
       checked: file, warnings: problems.filter { !options.warnings.contains($0) })
     return (options, quantization, warnings: problems)
   }
+
+  private static let missingFile = Diagnostic(
+    .flagMissing, "--configFile is missing: no quantization is asked for",
+    notes: ["without it the result would be an unquantized copy"],
+    help: "--configFile=quant.cfg with [\(KeyTable.common)] and quant_type=WEIGHT_QUANT")
 
   /// A full quantization for Ascend does nothing unless the conversion is for Ascend too.
   private static func ascendProblems(

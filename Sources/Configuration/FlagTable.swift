@@ -10,7 +10,7 @@ public enum FlagTable {
   /// The flag of that name, in exactly this spelling and without dashes.
   public static func flag(_ name: String) -> Setting? { flags.first { $0.name == name } }
 
-  private static let msWriter = "the `.ms` writer"
+  private static let msTypes = "conversions of element types and layouts in the `.ms` writer"
 
   private static let modelFlags: [Setting] = [
     Setting(
@@ -22,14 +22,15 @@ public enum FlagTable {
       "outputFile", .path,
       "The model that is written; required. A missing extension is appended."),
     Setting("weightFile", .path, "The weights of a Caffe model; only with --fmk=CAFFE."),
-    Setting(configFile, .path, "The file that says how to quantize; required."),
+    Setting(
+      configFile, .path,
+      "The file that says how to quantize; required but for `.ms` files, which may stay float."),
     Setting(
       "saveType", .words(of: SaveType.self),
       "Format of the model that is written; without it the extension of outputFile decides, "
         + "else MINDIR_LITE.",
       refusing: [
-        .of("MINDIR_LITE", needs: msWriter, instead: "--saveType=ONNX"),
-        .of("MINDIR", needs: "the MindIR writer", instead: "--saveType=ONNX"),
+        .of("MINDIR", needs: "the MindIR writer", instead: "--saveType=ONNX")
       ]),
   ]
 
@@ -46,18 +47,19 @@ public enum FlagTable {
         + "calibration samples, and for the run of infer."),
     Setting(
       "inputDataFormat", words(["NHWC", "NCHW"]), default: "NHWC",
-      "Layout of raw calibration samples of four-dimensional inputs."),
+      "Layout of raw calibration samples of four-dimensional inputs, and of these inputs in `.ms` "
+        + "files."),
     Setting(
       "outputDataFormat", words(["NHWC", "NCHW"]), "Layout of four-dimensional outputs.",
-      refusing: [.allExcept(needs: msWriter)]),
+      refusing: [.allExcept(needs: msTypes)]),
     Setting(
       "inputDataType", words(elementTypes + ["INT32", "INT64", "DEFAULT"]), default: "DEFAULT",
       "Element type of the inputs; DEFAULT is the model's own.",
-      refusing: [.allExcept("DEFAULT", needs: msWriter)]),
+      refusing: [.allExcept("DEFAULT", needs: msTypes)]),
     Setting(
       "outputDataType", words(elementTypes + ["DEFAULT"]), default: "DEFAULT",
       "Element type of the outputs; DEFAULT is the model's own.",
-      refusing: [.allExcept("DEFAULT", needs: msWriter)]),
+      refusing: [.allExcept("DEFAULT", needs: msTypes)]),
     Setting(
       "fp16", words(["on", "off"]), default: "off",
       "Whether weights that stay float are stored in 16 bits.",
@@ -83,7 +85,7 @@ public enum FlagTable {
         + "what inputShape says."),
     Setting(
       "trainModel", .boolean, default: "false", "Whether the result can be trained.",
-      refusing: [.allExcept("false", needs: msWriter)]),
+      refusing: [.allExcept("false", needs: msTypes)]),
     Setting(
       "optimizeTransformer", .boolean, default: "false", "Whether attention is fused.",
       refusing: [.allExcept("false", needs: "attention fusion")]),

@@ -24,7 +24,13 @@ public struct ConversionJob: Sendable {
   public var isDryRun: Bool
   /// Whether the result is run once on made input.
   public var runsResult = false
-  /// Shapes of that input, by name.
+  /// Whether the result is a `.ms` file.
+  public var writesMSLite = false
+  /// Whether weights are quantized; a `.ms` file may stay float.
+  public var quantizesWeights = true
+  /// Whether four-dimensional inputs of a `.ms` file keep channels before height and width.
+  public var keepsInputLayout = false
+  /// Shapes of inputs, by name, where the model leaves them open.
   public var inputShapes: [String: [Int]] = [:]
 
   /// States a job.
@@ -43,7 +49,22 @@ public struct ConversionJob: Sendable {
   }
 
   /// The job that flags and configuration describe.
-  public init(_ options: ConverterOptions, _ configuration: QuantizationConfiguration) {
+  public init(_ options: ConverterOptions, _ configuration: QuantizationConfiguration?) {
+    if let configuration {
+      self.init(options, quantization: configuration)
+    } else {
+      self.init(
+        modelPath: options.modelFile, outputPath: options.outputFile, weights: .init(bits: 8),
+        threads: options.threads, isDryRun: options.dryRun)
+      quantizesWeights = false
+    }
+    writesMSLite = options.saveType == .mindirLite
+    keepsInputLayout = options.hasChannelsFirstSamples
+    runsResult = options.infer
+    inputShapes = options.inputShapes
+  }
+
+  private init(_ options: ConverterOptions, quantization configuration: QuantizationConfiguration) {
     let weight = configuration.weight
     let range: WeightQuantizationSettings.RangeMethod? =
       switch weight.weightRangeMethod {
@@ -66,7 +87,5 @@ public struct ConversionJob: Sendable {
     if !configuration.data.calibratePath.isEmpty {
       reportSamples = SampleJob(options, configuration)
     }
-    runsResult = options.infer
-    inputShapes = options.inputShapes
   }
 }

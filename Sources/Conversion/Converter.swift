@@ -27,6 +27,10 @@ public struct Converter {
     try OutputPreflight.check(job)
     let model = try ModelLoader.load(path: job.modelPath)
     let facts = ModelSurvey.facts(of: model, path: job.modelPath)
+    if job.writesMSLite {
+      return try MSLiteConversion(job: job, pool: pool, observer: observer)
+        .run(model, facts: facts, converter: self, start: start)
+    }
     let trial = job.runsResult ? try TrialRun(model, shapes: job.inputShapes) : nil
     let planner = WeightPlanner(job.weights, pool: pool)
     try checkPatterns(planner, model)
@@ -68,7 +72,7 @@ public struct Converter {
     return (outcome, warnings)
   }
 
-  private func checkPatterns(_ planner: WeightPlanner, _ model: Model) throws(Failure) {
+  func checkPatterns(_ planner: WeightPlanner, _ model: Model) throws(Failure) {
     let unmatched = Set(planner.unmatchedPatterns(in: model))
     guard !unmatched.isEmpty else { return }
     let names = model.graph.allGraphs.flatMap(\.nodes).map(\.displayName)
@@ -84,7 +88,7 @@ public struct Converter {
       })
   }
 
-  private func nonFiniteWarnings(_ plan: QuantizationPlan) -> [Diagnostic] {
+  func nonFiniteWarnings(_ plan: QuantizationPlan) -> [Diagnostic] {
     plan.constants.compactMap { constant in
       switch constant.decision {
       case .stayFloat(let reason) where reason == .nonFinite || reason == .rangeTooWide:
@@ -99,7 +103,7 @@ public struct Converter {
     }
   }
 
-  private func nothingQuantized(
+  func nothingQuantized(
     _ plan: QuantizationPlan, _ warnings: [Diagnostic]
   ) -> Failure {
     var notes = plan.constants.prefix(5).map { constant in
@@ -134,7 +138,7 @@ public struct Converter {
     return remedies.isEmpty ? nil : remedies.joined(separator: ", or ")
   }
 
-  private func constantFacts(_ plan: ConstantPlan) -> ConstantFacts {
+  func constantFacts(_ plan: ConstantPlan) -> ConstantFacts {
     var facts = ConstantFacts(
       tensor: plan.value.name, node: plan.nodes[0].displayName,
       operatorType: plan.nodes[0].operatorType, userCount: plan.nodes.count,

@@ -1,6 +1,7 @@
 import Configuration
 import Conversion
 import Images
+import ModelFormats
 import Quantization
 import Support
 
@@ -12,6 +13,10 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case ini
   /// An image of any format, decoded.
   case image
+  /// A `.ms` file, read.
+  case ms
+  /// An ONNX file, converted into a `.ms` file.
+  case translation
 
   /// Runs one input. `folder` takes the files that the conversion needs.
   ///
@@ -25,6 +30,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         _ = try QuantizationConfiguration(
           from: ConfigurationParser.parse(bytes: bytes, fileName: "mutated.cfg"))
       case .image: try decode(bytes)
+      case .ms: _ = try MSLiteReader.read(Bytes(bytes), name: "mutated.ms")
+      case .translation: try convert(bytes, seed: seed, folder: folder, intoMSLite: true)
       }
       return true
     } catch {
@@ -43,7 +50,9 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   }
 
   /// The seed also varies bits and methods.
-  private func convert(_ bytes: [UInt8], seed: UInt64, folder: String) throws(Failure) {
+  private func convert(
+    _ bytes: [UInt8], seed: UInt64, folder: String, intoMSLite: Bool = false
+  ) throws(Failure) {
     let input = folder + "/mutated.onnx"
     do {
       try AtomicFile.write(bytes, to: input)
@@ -53,9 +62,13 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     let settings = WeightQuantizationSettings(
       bits: Int(seed % 16) + 1, perChannel: seed / 16 % 4 != 0, biasCorrection: seed / 64 % 2 == 0,
       minWeightChannel: 0, roundMethod: seed / 128 % 2 == 0 ? .squant : .nearest)
-    _ = try Converter(
-      ConversionJob(
-        modelPath: input, outputPath: folder + "/result.onnx", weights: settings, threads: 1)
-    ).run()
+    var job = ConversionJob(
+      modelPath: input, outputPath: folder + "/result.onnx", weights: settings, threads: 1)
+    if intoMSLite {
+      job.writesMSLite = true
+      job.quantizesWeights = seed % 2 == 0
+      job.weights.bits = 8 * Int(seed / 2 % 2 + 1)
+    }
+    _ = try Converter(job).run()
   }
 }

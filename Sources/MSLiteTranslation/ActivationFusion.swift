@@ -11,17 +11,12 @@ enum ActivationFusion {
 
   /// - Complexity: O(edges).
   static func apply(to model: inout MSLiteModel, outputs: [Int]) {
-    var maker: [Int: Int] = [:]
-    var readers: [Int: Int] = [:]
-    for (index, node) in model.nodes.enumerated() {
-      for output in node.outputs { maker[output] = index }
-      for input in node.inputs { readers[input, default: 0] += 1 }
-    }
-    for output in outputs { readers[output, default: 0] += 1 }
+    let edges = NodeEdges(model, outputs: outputs)
+    var maker = edges.maker
     var removed: Set<Int> = []
     for (index, node) in model.nodes.enumerated() where node.primitive.name == "Activation" {
       guard case .int(let type)? = node.primitive.settings["activation_type"],
-        fusible.contains(type), let input = node.inputs.first, readers[input] == 1,
+        fusible.contains(type), let input = node.inputs.first, edges.readers[input] == 1,
         let host = maker[input], hosts.contains(model.nodes[host].primitive.name),
         model.nodes[host].primitive.settings["activation_type"] == nil,
         model.tensors[input].elementType == .float32

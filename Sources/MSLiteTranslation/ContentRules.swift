@@ -27,7 +27,8 @@ enum ContentRules {
       let joined = Contents(parts.joined())
       return joined.count <= ValueFacts.longestContents ? joined : nil
     case "Gather":
-      guard let values = contents(0), inputs[0]?.rank == 1, let indices = inputs[1]?.integers
+      guard let values = contents(0), inputs.count > 1, inputs[0]?.rank == 1,
+        let indices = inputs[1]?.integers
       else { return nil }
       return gathered(values, indices)
     case "Slice": return sliced(inputs)

@@ -34,6 +34,7 @@ public enum MSLiteTranslator {
     try refuseUnknown(model)
     SoftmaxRejoining.apply(to: model.graph)
     ActivationRewrites.apply(to: model.graph)
+    GeluJoining.apply(to: model.graph)
     AffineFolding.apply(to: model.graph)
   }
 
@@ -46,7 +47,7 @@ public enum MSLiteTranslator {
   ) throws(Failure) -> MSLiteModel {
     let graph = model.graph
     let translation = Translation(graph, inputShapes: options.inputShapes)
-    let inputs = addInputs(graph, to: translation, options)
+    let inputs = try addInputs(graph, to: translation, options)
     for node in graph.nodes where !node.isONNX("Constant") {
       guard let translate = OperatorTable.translations[node.operatorType] else { continue }
       try translate(translation, node)
@@ -55,8 +56,10 @@ public enum MSLiteTranslator {
       try tensor(of: value, inputs, translation)
     }
     translation.edit { model in
-      ActivationFusion.apply(to: &model, outputs: outputs)
+      RepeatedNodes.remove(from: &model, keeping: outputs)
       UnusedNodes.remove(from: &model, keeping: inputs + outputs)
+      BiasFusion.apply(to: &model, outputs: outputs)
+      ActivationFusion.apply(to: &model, outputs: outputs)
       markQuantized(&model)
     }
     var result = translation.model
@@ -92,8 +95,14 @@ public enum MSLiteTranslator {
 
   private static func addInputs(
     _ graph: Graph, to translation: Translation, _ options: Options
-  ) -> [Int] {
-    feeds(graph).map { value in
+  ) throws(Failure) -> [Int] {
+    try feeds(graph).map { value throws(Failure) in
+      guard case .tensor(let type, _) = value.type, Constants.stored(type) != nil else {
+        throw Failure(
+          .modelUnsupported, "the input '\(value.name)' has no form in a .ms file",
+          notes: ["it is \(value.type?.description ?? "of unknown type")"],
+          help: "use --saveType=ONNX")
+      }
       let known = translation.facts.of(value)
       let shape = known.shape ?? []
       let order = shape.count == 4 && !options.keepsInputLayout ? AxisOrder.channelsLast : nil

@@ -80,6 +80,12 @@ final class Translation {
     _ value: Value, _ order: AxisOrder?, clampsIntegers: Bool = false
   ) throws(Failure) -> Int {
     let order = order.flatMap { $0.isPlain ? nil : $0 }
+    let known = constant(value)?.dimensions.count ?? rank(value) ?? self.order(of: value)?.rank
+    if let order, let known, known != order.rank {
+      throw Failure(
+        .modelMalformed, "the value '\(value.name)' has \(known) axes, not \(order.rank)",
+        help: "check the model with onnx.checker")
+    }
     let request = Request(
       value: ObjectIdentifier(value), order: order, isClamped: clampsIntegers)
     if let known = requested[request] { return known }

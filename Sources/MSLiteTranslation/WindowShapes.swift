@@ -14,7 +14,8 @@ enum WindowShapes {
       var shape = blank(x)
       shape[0] = x[0]
       shape[1] =
-        (weight?.count ?? 0) > 1 ? weight?[1].map { $0 * Int(node.int("group") ?? 1) } : nil
+        (weight?.count ?? 0) > 1
+        ? weight?[1].map { multiplied($0, node.int("group") ?? 1) } ?? nil : nil
       return [shape]
     default:
       let weight = inputs.count > 1 ? inputs[1]?.shape : nil
@@ -31,6 +32,11 @@ enum WindowShapes {
     }
   }
 
+  private static func multiplied(_ extent: Int, _ factor: Int64) -> Int? {
+    let (product, overflow) = extent.multipliedReportingOverflow(by: Int(clamping: factor))
+    return overflow ? nil : product
+  }
+
   private static func blank(_ x: ShapeRules.Shape) -> ShapeRules.Shape {
     Array(repeating: nil, count: x.count)
   }
@@ -43,9 +49,10 @@ enum WindowShapes {
   }
 
   private static func window(_ node: Node, _ index: Int, _ extent: Int?, _ kernel: [Int]) -> Int? {
+    let limit = 1 << 30
     func entry(_ name: String, _ at: Int, _ otherwise: Int) -> Int {
       guard let values = node.ints(name), at < values.count else { return otherwise }
-      return Int(clamping: values[at])
+      return max(-limit, min(limit, Int(clamping: values[at])))
     }
     guard let extent, index < kernel.count, extent < 1 << 40 else { return nil }
     let spatial = kernel.count
@@ -56,9 +63,8 @@ enum WindowShapes {
     }
     let isPadded = node.string("auto_pad") != "VALID"
     let padding = isPadded ? entry("pads", index, 0) + entry("pads", index + spatial, 0) : 0
-    guard abs(padding) < 1 << 40, abs(kernel[index]) < 1 << 30 else { return nil }
+    guard (0...limit).contains(kernel[index]) else { return nil }
     let dilation = entry("dilations", index, 1)
-    guard abs(dilation) < 1 << 30 else { return nil }
     let room = extent + padding - dilation * (kernel[index] - 1) - 1
     guard room >= 0 else { return nil }
     let ceils = (node.int("ceil_mode") ?? 0) != 0

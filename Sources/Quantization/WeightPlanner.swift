@@ -112,6 +112,12 @@ public struct WeightPlanner {
 
   // MARK: Decisions
 
+  private func mayHaveChannels(_ uses: [Use]) -> Bool {
+    guard let operators = settings.perChannelOperators else { return settings.perChannel }
+    return settings.perChannel
+      && uses.allSatisfy { $0.isDirect && operators.contains($0.node.operatorType) }
+  }
+
   private func decide(
     _ candidate: Candidate, _ forecast: inout ActivationForecast
   ) -> ConstantPlan.Decision {
@@ -153,7 +159,7 @@ public struct WeightPlanner {
       WeightRecipe(
         storage: QuantizedStorage(
           bits: settings.bits, elementType: WeightPlanner.storedType(bits: settings.bits),
-          axis: settings.perChannel ? axis : nil),
+          axis: mayHaveChannels(wanted) ? axis : nil),
         layout: layout,
         range: settings.rangeMethod ?? defaultRange(layout, hasKernel: kernelAxis != nil),
         round: isSummed ? settings.roundMethod : .nearest,

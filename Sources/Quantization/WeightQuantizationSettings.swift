@@ -20,6 +20,9 @@ public struct WeightQuantizationSettings: Sendable {
   public var bits: Int
   /// Whether each output channel has a scale of its own.
   public var perChannel: Bool
+  /// The operators whose own constants may have a scale for each channel; nil for all, and for
+  /// constants that reach them through other operators too.
+  public var perChannelOperators: Set<String>?
   /// Whether scales are corrected after rounding.
   public var biasCorrection: Bool
   /// A constant is quantized if it has more elements than this.

@@ -14,8 +14,10 @@ struct FuzzCommand: ParsableCommand {
   @Option(help: "Folder of intact ONNX files.") var models = "fixtures/models"
   @Option(help: "Folder of intact configuration files.") var configs = "configs"
   @Option(help: "Folder of intact images.") var images = "fixtures/images"
+  @Option(help: "Folder of intact .ms files.") var translated =
+    "Tests/MSLiteTranslationTests/Golden"
   @Option(help: "Folder for the files in work; memory-backed is fastest.") var work = "/dev/shm"
-  @Option(help: "onnx, ini or image; all if left out.") var kind: String?
+  @Option(help: "onnx, ini, image, ms or translation; all if left out.") var kind: String?
   @Option(help: .hidden) var childOf: String?
 
   /// Inputs per child process.
@@ -44,7 +46,8 @@ struct FuzzCommand: ParsableCommand {
   private func corpus(_ target: FuzzTarget) throws -> [[UInt8]] {
     let (folder, ending) =
       switch target {
-      case .onnx: (models, ".onnx")
+      case .onnx, .translation: (models, ".onnx")
+      case .ms: (translated, ".ms")
       case .ini: (configs, ".cfg")
       case .image: (images, "")
       }
@@ -94,8 +97,8 @@ struct FuzzCommand: ParsableCommand {
   ) throws -> (text: String, seed: UInt64)? {
     let arguments = [
       CommandLine.arguments[0], "--kind", target.rawValue, "--seed", String(first), "--count",
-      String(size), "--models", models, "--configs", configs, "--images", images, "--child-of",
-      folder,
+      String(size), "--models", models, "--configs", configs, "--images", images, "--translated",
+      translated, "--child-of", folder,
     ]
     var pid = pid_t()
     var pointers = arguments.map { strdup($0) } + [nil]

@@ -4,7 +4,8 @@ import Support
 
 /// What full quantization adds to the summary.
 extension ConversionPresentation {
-  var fullConfigurationLine: String {
+  /// The line about the configuration.
+  func fullLine(_ configuration: QuantizationConfiguration) -> String {
     let full = configuration.full
     return [
       "config     FULL_QUANT 8 bit", full.activationQuantMethod.rawValue,
@@ -56,7 +57,7 @@ extension ConversionPresentation {
 
   /// The same facts for programs.
   var fullMembers: [(String, JSONValue)] {
-    guard let full = outcome.full else { return [] }
+    guard let full = outcome.full, let configuration else { return [] }
     var members: [(String, JSONValue)] = [
       ("activationQuantMethod", .string(configuration.full.activationQuantMethod.rawValue)),
       ("samples", .integer(full.sampleCount)),

@@ -7,7 +7,8 @@ import Support
 struct ConversionPresentation {
   let outcome: ConversionOutcome
   let options: ConverterOptions
-  let configuration: QuantizationConfiguration
+  /// nil where nothing is quantized.
+  let configuration: QuantizationConfiguration?
   let warningCount: Int
 
   private static let lastLine = "CONVERT RESULT SUCCESS:0"
@@ -20,8 +21,9 @@ struct ConversionPresentation {
     guard !options.quiet else { return [ConversionPresentation.lastLine] }
     var lines = [modelLine, configurationLine] + sampleLines
     if options.dryRun { lines += effective + [""] + plan }
-    lines += [""] + classTable.lines + [""]
-    if options.verbose, !options.dryRun { lines += tensorTable.lines + [""] }
+    if configuration != nil { lines += [""] + classTable.lines }
+    lines.append("")
+    if options.verbose, !options.dryRun, configuration != nil { lines += tensorTable.lines + [""] }
     lines += options.dryRun ? forecast : closing
     return lines + [ConversionPresentation.lastLine]
   }
@@ -35,7 +37,8 @@ struct ConversionPresentation {
   }
 
   private var configurationLine: String {
-    if outcome.full != nil { return fullConfigurationLine }
+    guard let configuration else { return "config     no quantization" }
+    if outcome.full != nil { return fullLine(configuration) }
     let weight = configuration.weight
     return [
       "config     WEIGHT_QUANT \(configuration.bitNum) bit",
@@ -49,7 +52,7 @@ struct ConversionPresentation {
 
   private var effective: [String] {
     ["", "effective configuration"]
-      + (options.effectiveLines + configuration.effectiveLines).map { "  " + $0 }
+      + (options.effectiveLines + (configuration?.effectiveLines ?? [])).map { "  " + $0 }
   }
 
   /// Every tensor in a dry run: how it would be quantized, or why not.
@@ -91,7 +94,7 @@ struct ConversionPresentation {
     for type in operators {
       append(
         "\(type) weights", quantized.filter { $0.operatorType == type },
-        bits: String(configuration.bitNum))
+        bits: String(configuration?.bitNum ?? 32))
     }
     if let full = outcome.full {
       table.append(["activations", String(full.activationCount), "8", "-", "-"])
@@ -236,8 +239,8 @@ struct ConversionPresentation {
       ("predictedPeakBytes", .integer(outcome.predictedPeakByteCount)),
       ("peakBytes", .integer(ProcessUsage.peakResidentByteCount)),
       ("seconds", .number(outcome.seconds)), ("warnings", .integer(warningCount)),
-      ("quantType", .string(configuration.quantType.rawValue)),
-      ("bitNum", .integer(configuration.bitNum)),
+      ("quantType", configuration.map { .string($0.quantType.rawValue) } ?? .null),
+      ("bitNum", configuration.map { .integer($0.bitNum) } ?? .null),
       ("tensors", .array(outcome.constants.map(json))),
     ]
     members += fullMembers

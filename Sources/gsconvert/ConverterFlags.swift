@@ -33,7 +33,8 @@ struct ConverterFlags: ParsableArguments {
   @Option(
     name: .customLong("saveType"),
     help: .init(
-      "Format of the model that is written: ONNX. Else told from --outputFile.", valueName: "format"
+      "Format of the model that is written: ONNX or MINDIR_LITE. Else told from --outputFile.",
+      valueName: "format"
     ))
   var saveType: String?
 
@@ -46,7 +47,7 @@ struct ConverterFlags: ParsableArguments {
   @Option(
     name: .customLong("inputDataFormat"),
     help: .init(
-      "Layout of 4-D inputs: NHWC or NCHW. Not in this version.", valueName: "layout"))
+      "Layout of 4-D inputs: NHWC or NCHW, of raw samples and .ms files.", valueName: "layout"))
   var inputDataFormat: String?
 
   @Option(

@@ -23,6 +23,12 @@ struct InspectCommand: ParsableCommand {
 
   func run() throws {
     let console = try Console(logFormat: logFormat)
+    if MSLiteReader.recognizes(path: model) {
+      let inspection = try MSLiteInspection(path: model)
+      if console.isJSON { return console.result(inspection.json.text) }
+      for line in inspection.lines(verbose: verbose) { console.result(line) }
+      return
+    }
     let inspection = ModelInspection(try ModelLoader.load(path: model), path: model)
     if console.isJSON {
       console.result(inspection.json.text)

@@ -20,6 +20,7 @@ import Testing
       commandLine: ["configFile": path, "outputFile": "b.onnx"])
     #expect(options.modelFile == "a.onnx")
     #expect(options.configFile == path)
+    let quantization = try #require(quantization)
     #expect(quantization.quantType == .weightQuant)
     #expect(warnings.map(\.code) == [.keyWithoutEffect, .flagWithoutEffect])
     #expect(quantization.warnings.map(\.code) == [.keyWithoutEffect])

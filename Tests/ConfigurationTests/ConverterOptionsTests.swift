@@ -85,7 +85,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("fmk", "TFLITE"), ("saveType", "MINDIR"), ("saveType", "MINDIR_LITE"),
+    ("fmk", "TFLITE"), ("saveType", "MINDIR"),
     ("inputDataType", "INT8"),
     ("outputDataType", "FLOAT16"), ("outputDataFormat", "NCHW"), ("fp16", "on"),
     ("optimize", "gpu_oriented"), ("optimize", "ascend_oriented:310P"), ("device", "GPU"),
@@ -136,6 +136,8 @@ import Testing
   @Test(arguments: [
     ("b.onnx", nil, "b.onnx", SaveType.onnx), ("B.ONNX", nil, "B.ONNX", .onnx),
     ("b", "ONNX", "b.onnx", .onnx), ("v1.2", "onnx", "v1.2.onnx", .onnx),
+    ("b.ms", nil, "b.ms", .mindirLite), ("b", nil, "b.ms", .mindirLite),
+    ("b", "MINDIR_LITE", "b.ms", .mindirLite),
   ])
   func theExtensionAndTheFormatAgree(
     output: String, saveType: String?, path: String, type: SaveType
@@ -149,7 +151,6 @@ import Testing
 
   @Test(arguments: [
     ("dir/", nil, DiagnosticCode.flagInvalid), ("b.ms", "ONNX", .flagConflict),
-    ("b.ms", nil, .flagUnsupported), ("b", nil, .flagUnsupported),
     ("b.mindir", nil, .flagUnsupported), ("a.onnx", nil, .flagConflict),
     ("a", "ONNX", .flagConflict),
   ])

@@ -38,6 +38,21 @@ import Testing
     #expect((1..<1500).contains(accepted), "some mutations must be harmless, some not")
   }
 
+  @Test func mutatedModelsTranslateOrFail() throws {
+    let corpus =
+      try Self.corpus("fixtures/models", ".onnx")
+      + Self.corpus("Tests/MSLiteTranslationTests/Golden", ".onnx")
+    let accepted = try run(.translation, corpus: corpus, count: 1500)
+    #expect((1..<1500).contains(accepted), "some mutations must be harmless, some not")
+  }
+
+  @Test func mutatedMSFilesAreReadOrFail() throws {
+    let corpus = try Self.corpus("Tests/MSLiteTranslationTests/Golden", ".ms")
+    #expect(corpus.count >= 5)
+    let accepted = try run(.ms, corpus: corpus, count: 3000)
+    #expect((1..<3000).contains(accepted), "some mutations must be harmless, some not")
+  }
+
   @Test func mutatedConfigurationsParseOrFail() throws {
     let corpus = try Self.corpus("configs", ".cfg")
     #expect(corpus.count > 5)

@@ -5,8 +5,8 @@ Converts each model of a folder without quantization, runs the result with the r
 `model_feeds`, and compares every output with ONNX Runtime's on the same inputs. Exits 1 where a model isn't converted,
 loaded or run, or where a cosine is below the bound.
 
-The runtime's command has to take --modelFile, --outputDir, --inputShape=NAME:EXTENTS;... and --input=NUMBER=FILE.npy, and
-to write output_N.npy. Inputs of four axes are fed channels last, integers as int32.
+The runtime's command has to take --modelFile, --outputDir, --inputShape=NAME:EXTENTS;... and --input=NUMBER=FILE.npy,
+and to write output_N.npy. Inputs of four axes are fed channels last, integers as int32.
 """
 
 import argparse
@@ -73,8 +73,7 @@ def cosine(found, expected):
 def check(binary, runtime, case, folder):
     """The least cosine over inputs and outputs."""
     target = folder / f"{case.name}.ms"
-    done = subprocess.run([*binary, str(case.path), str(target)] if len(binary) == 1 and binary[0].endswith("ms2") else
-                          [*binary, f"--modelFile={case.path}", f"--outputFile={target}", "--saveType=MINDIR_LITE"],
+    done = subprocess.run([binary, f"--modelFile={case.path}", f"--outputFile={target}", "--saveType=MINDIR_LITE"],
                           capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"not converted: {(done.stderr or done.stdout).strip()[:600]}")
@@ -104,7 +103,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         for case in model_feeds.cases(arguments.models, arguments.only or MODELS):
             try:
-                if check([arguments.binary], arguments.runtime, case, Path(name)) < BOUND:
+                if check(arguments.binary, arguments.runtime, case, Path(name)) < BOUND:
                     failed.append(case.name)
             except RuntimeError as error:
                 print(f"  {case.name:34} {error}")

@@ -17,6 +17,12 @@ enum Activations {
       "HardSigmoid": { @Sendable (translation, node) throws(Failure) in
         try Elementwise.one(activation(13), translation, node)
       },
+      "Gelu": { @Sendable (translation, node) throws(Failure) in
+        guard node.string("approximate") ?? "none" == "none" else {
+          throw node.refused("it is approximated")
+        }
+        try Elementwise.one(activation(19), translation, node)
+      },
       "Clip": clip, "PRelu": slope,
     ]) { first, _ in first }
 

@@ -11,7 +11,9 @@ enum Joins {
   private static let concat: OperatorTranslation = {
     @Sendable (translation, node) throws(Failure) in
     let values = try node.inputs.indices.map { index throws(Failure) in try node.operand(index) }
-    let order = translation.commonOrder(values)
+    let common = translation.commonOrder(values)
+    let order =
+      values.allSatisfy { translation.rank($0) ?? common?.rank == common?.rank } ? common : nil
     var axis = node.int("axis") ?? 0
     if let order {
       guard let at = ShapeRules.axis(axis, rank: order.rank) else {

@@ -23,8 +23,7 @@ enum Normalizations {
       if let bias = node.operandIfAny(2) {
         try translation.plain(bias)
       } else {
-        translation.floats(
-          Array(repeating: 0, count: extents.reduce(1, *)), dimensions: extents)
+        try translation.zeros(extents, for: node)
       }
     translation.emit(
       MSLitePrimitive(

@@ -40,6 +40,14 @@ extension Node {
 }
 
 extension Translation {
+  /// A constant of zeros.
+  func zeros(_ extents: [Int], for node: Node) throws(Failure) -> Int {
+    guard let count = TensorData.elementCount(of: extents), count < 1 << 28 else {
+      throw node.refused("it would need zeros of the shape \(extents)")
+    }
+    return floats(Array(repeating: 0, count: count), dimensions: extents)
+  }
+
   /// The whole integers of an input.
   func integers(_ node: Node, _ index: Int) -> [Int64]? {
     node.operandIfAny(index).flatMap(constant)?.integers

@@ -20,9 +20,10 @@ enum Recurrences {
       }
     }
     let recurrence = try node.operand(2)
-    guard let extents = translation.constant(recurrence)?.dimensions, extents.count == 3 else {
-      throw node.refused("its weights are not constant")
-    }
+    guard let weights = translation.constant(recurrence), weights.elementCount > 0,
+      weights.dimensions.count == 3
+    else { throw node.refused("its weights are not constant") }
+    let extents = weights.dimensions
     let (directions, hidden) = (extents[0], extents[2])
     let bias =
       if let given = node.operandIfAny(3) {
@@ -56,9 +57,7 @@ enum Recurrences {
     if let given = node.operandIfAny(index) { return try translation.plain(given) }
     guard let shape = translation.facts.of(value).shape, shape.count == 3, let batch = shape[1]
     else { throw node.refused("it has no first state and the batch isn't known") }
-    return translation.floats(
-      Array(repeating: 0, count: directions * batch * hidden),
-      dimensions: [directions, batch, hidden])
+    return try translation.zeros([directions, batch, hidden], for: node)
   }
 }
 

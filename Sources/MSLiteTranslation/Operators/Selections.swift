@@ -28,7 +28,9 @@ enum Selections {
     let value = try node.operand(0)
     let starts = try node.operand(1)
     let ends = try node.operand(2)
-    guard let count = translation.facts.of(starts).shape?.first ?? nil else {
+    guard let count = translation.facts.of(starts).shape?.first ?? nil,
+      (0...64).contains(count)
+    else {
       throw node.refused("the number of its axes isn't known")
     }
     var order = translation.order(of: value)
