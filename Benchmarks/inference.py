@@ -8,8 +8,9 @@ Printed are medians of the rounds' medians and the median of the rounds' ratios 
   ranges    runs that find the range of every float activation: `--ranges`, against ONNX Runtime with every activation as
             an output and numpy's min and max (gsconvert finds the mean, zeros and what isn't finite as well)
   workers   64 samples with two workers, against gsconvert's own one worker
-  memory    peak resident memory of the whole gsconvert process, against what a Python process's peak grows by from after
-            its imports until ONNX Runtime has loaded the model and run it as often
+  memory    peak resident memory of the whole gsconvert process, against that of ONNX Runtime without Python: the pages of
+            its library that are resident after the import, and what the process's peak grows by from there until it has
+            loaded the model and run it as often
 """
 
 import argparse
@@ -40,7 +41,14 @@ options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
 options.log_severity_level = 3
 def resident(): return 1024 * int(next(l for l in open("/proc/self/status") if l.startswith("VmRSS")).split()[1])
-before = resident()
+def library():
+    total, counts = 0, False
+    for line in open("/proc/self/smaps"):
+        head = line.split()[0]
+        if "-" in head: counts = "onnxruntime_pybind11_state" in line
+        elif counts and head == "Rss:": total += 1024 * int(line.split()[1])
+    return total
+before = resident() - library()
 session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
 for _ in range(int(sys.argv[3])): session.run(None, feed)
 peak = 1024 * int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1])
@@ -150,7 +158,7 @@ def measure(binary, case, options, folder):
         peer_bytes = int(subprocess.run([sys.executable, "-c", PEER_MEMORY, case.path, folder / "feed.npz", "5"],
                                         capture_output=True, text=True, check=True).stdout)
         own_bytes = own.memory(5)
-        tell(case.name, "memory", own_bytes / 1e6, peer_bytes / 1e6, own_bytes / peer_bytes, "MB", None)
+        tell(case.name, "memory", own_bytes / 1e6, peer_bytes / 1e6, own_bytes / peer_bytes, "MB", 1.1)
 
 
 def main():

@@ -19,28 +19,78 @@ static void scan_mixed(const float *values, size_t count, gs_extent *extent) {
   }
 }
 
+INLINED void scan_value(float v, float *low, float *high, int32_t *zeros, int32_t *largest) {
+  int32_t magnitude = bits_of(v) & MAGNITUDE;
+  *low = v < *low ? v : *low;
+  *high = v > *high ? v : *high;
+  *zeros += v == 0;
+  *largest = magnitude > *largest ? magnitude : *largest;
+}
+
+// Whether all values are finite.
 INLINED int32_t scan_block(const float *values, size_t count, gs_extent *extent) {
-  int32_t low = INT32_MAX, high = INT32_MIN;
-  uint32_t zeros = 0;
-  for (size_t i = 0; i < count; i++) {
-    int32_t bits = bits_of(values[i]), key = bits ^ ((bits >> 31) & MAGNITUDE);
-    low = key < low ? key : low;
-    high = key > high ? key : high;
-    zeros += (bits & MAGNITUDE) == 0;
+  float low[LANES], high[LANES];
+  int32_t zeros[LANES] = {0}, largest[LANES] = {0};
+  for (int j = 0; j < LANES; j++) low[j] = INFINITY, high[j] = -INFINITY;
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES)
+    for (int j = 0; j < LANES; j++) scan_value(values[i + j], low + j, high + j, zeros + j, largest + j);
+  for (; i < count; i++) scan_value(values[i], low, high, zeros, largest);
+  for (int j = 0; j < LANES; j++) {
+    extent->zeros += zeros[j];
+    largest[0] = largest[j] > largest[0] ? largest[j] : largest[0];
   }
-  extent->zeros += zeros;
-  if (low <= LOWEST_KEY - 1 || high >= INFINITY_BITS) {
+  if (largest[0] >= INFINITY_BITS) {
     scan_mixed(values, count, extent);
     return 0;
   }
-  extent->low = low < extent->low ? low : extent->low;
-  extent->high = high > extent->high ? high : extent->high;
+  for (int j = 0; j < LANES; j++) {
+    int32_t least = key_of(low[j]), most = key_of(high[j]);
+    extent->low = least < extent->low && low[j] < INFINITY ? least : extent->low;
+    extent->high = most > extent->high && high[j] > -INFINITY ? most : extent->high;
+  }
   return 1;
 }
 
 DISPATCHED void gs_scan_extent(const float *values, size_t count, gs_extent *extent) {
   for (size_t i = 0; i < count; i += EXTENT_BLOCK)
     scan_block(values + i, count - i < EXTENT_BLOCK ? count - i : EXTENT_BLOCK, extent);
+}
+
+// Sums of this many neighbours in a lane are rounded to float32 before they are added up in float64.
+enum { SUMMED = 8 };
+
+typedef float gs_lanes __attribute__((vector_size(4 * LANES)));
+
+// Adds the sum of each lane. Values are finite, and small enough that sums of SUMMED are too.
+INLINED void sum_block(const float *values, size_t count, double *lanes) {
+  size_t i = 0;
+  for (; i + SUMMED * LANES <= count; i += SUMMED * LANES) {
+    gs_lanes group = {0};
+    for (int k = 0; k < SUMMED * LANES; k += LANES) {
+      gs_lanes v;
+      memcpy(&v, values + i + k, sizeof v);
+      group += v;
+    }
+    for (int j = 0; j < LANES; j++) lanes[j] += group[j];
+  }
+  for (; i < count; i++) lanes[i % LANES] += values[i];
+}
+
+static void sum_mixed(const float *values, size_t count, double *lanes) {
+  for (size_t i = 0; i < count; i++) lanes[i % LANES] += is_finite(values[i]) ? values[i] : 0;
+}
+
+DISPATCHED void gs_scan_extent_and_sum(const float *values, size_t count, gs_extent *extent, double *sum) {
+  const int32_t large = INFINITY_BITS - (4 << 23);
+  double lanes[LANES] = {0};
+  for (size_t i = 0; i < count; i += EXTENT_BLOCK) {
+    size_t size = count - i < EXTENT_BLOCK ? count - i : EXTENT_BLOCK;
+    if (scan_block(values + i, size, extent) && extent->high < large && extent->low > -large)
+      sum_block(values + i, size, lanes);
+    else sum_mixed(values + i, size, lanes);
+  }
+  *sum += fold_lanes(lanes);
 }
 
 void gs_merge_bins(uint64_t *counts, int32_t doublings) {

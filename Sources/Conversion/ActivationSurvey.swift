@@ -21,10 +21,7 @@ struct ActivationSurvey {
   mutating func observe(_ name: String, _ tensor: Tensor) {
     guard tensor.elementType == .float32 else { return }
     let statistics = tensor.withUnsafeBytes { bytes in
-      TensorStatistics(
-        sample: bytes.bindMemory(to: Float.self),
-        arrangement: ChannelArrangement(extents: [1, tensor.count], axis: 0),
-        request: .channelSums)
+      TensorStatistics(sample: bytes.bindMemory(to: Float.self), request: .sum)
     }
     if let place = places[name] {
       entries[place].statistics.merge(statistics)
@@ -39,10 +36,9 @@ struct ActivationSurvey {
     entries.map { entry in
       let statistics = entry.statistics
       let finite = statistics.finiteCount
-      let sum = statistics.channels?.sums.first
       return .init(
         name: entry.name, shape: entry.shape, range: statistics.range,
-        mean: finite > 0 ? sum.map { $0 / Double(finite) } : nil,
+        mean: finite > 0 ? statistics.sum.map { $0 / Double(finite) } : nil,
         zeroShare: Double(statistics.zeroCount) / Double(max(1, statistics.count)),
         notFiniteCount: statistics.count - finite)
     }

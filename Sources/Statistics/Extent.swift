@@ -14,6 +14,16 @@ extension gs_extent {
     if let base = elements.baseAddress { gs_scan_extent(base, elements.count, &self) }
   }
 
+  /// What these values span, and the sum of the finite ones.
+  static func withSum(of elements: UnsafeBufferPointer<Float>) -> (extent: gs_extent, sum: Double) {
+    var extent = gs_extent.nothing
+    var sum = 0.0
+    if let base = elements.baseAddress {
+      gs_scan_extent_and_sum(base, elements.count, &extent, &sum)
+    }
+    return (extent, sum)
+  }
+
   /// The smallest and the largest finite value; nil where there is none. Zeros are positive.
   var range: ClosedRange<Float>? {
     guard low <= high else { return nil }

@@ -16,4 +16,6 @@ public struct StatisticsRequest: OptionSet, Hashable, Sendable {
   public static let channelSums = StatisticsRequest(rawValue: 8)
   /// Sum of squares over each channel; brings `channelSums`.
   public static let channelSquares: StatisticsRequest = [.channelSums, .init(rawValue: 16)]
+  /// Sum over all elements.
+  public static let sum = StatisticsRequest(rawValue: 32)
 }

@@ -18,6 +18,8 @@ public struct TensorStatistics: Hashable, Sendable {
   public private(set) var infinityCount = 0
   /// The smallest and the largest finite element; nil where there is none. Zeros are positive.
   public private(set) var range: ClosedRange<Float>?
+  /// The sum of the finite elements, if that was asked for; float32 partial sums of eight.
+  public private(set) var sum: Double?
   /// Where the finite elements other than 0 lie, if that was asked for.
   public private(set) var histogram: Histogram?
   /// What was asked for about channels; nil too if samples differ in the number of channels.
@@ -54,7 +56,11 @@ public struct TensorStatistics: Hashable, Sendable {
     count = elements.count
     var extent = Extent.nothing
     if request.isDisjoint(with: [.histogram, .tails]) {
-      extent = Extent(of: elements)
+      if request.contains(.sum) {
+        (extent, sum) = Extent.withSum(of: elements)
+      } else {
+        extent = Extent(of: elements)
+      }
     } else {
       var histogram = Histogram()
       histogram.add(elements, &extent)
@@ -62,6 +68,7 @@ public struct TensorStatistics: Hashable, Sendable {
       if request.contains(.tails) {
         tails = TensorStatistics.tails(OrderStatistics(elements, histogram, extent))
       }
+      if request.contains(.sum) { sum = Extent.withSum(of: elements).sum }
     }
     (zeroCount, notANumberCount) = (Int(extent.zeros), Int(extent.not_numbers))
     infinityCount = Int(extent.infinities)
@@ -98,6 +105,7 @@ public struct TensorStatistics: Hashable, Sendable {
     notANumberCount += other.notANumberCount
     infinityCount += other.infinityCount
     range = TensorStatistics.union(range, other.range)
+    merge(\.sum, other) { $0 += $1 }
     merge(\.histogram, other) { $0.merge($1) }
     if let mine = channels, let others = other.channels, !mine.matches(others) { channels = nil }
     merge(\.channels, other) { $0.merge($1) }

@@ -62,10 +62,27 @@ import Testing
     }
   }
 
+  @Test func theSumLeavesOutWhatIsNotFinite() throws {
+    var data = TestData.printed()
+    for _ in 0..<50 {
+      var sample = data.activations(Int.random(in: 0...9000, using: &data))
+      for index in sample.indices where Int.random(in: 0..<500, using: &data) == 0 {
+        sample[index] = [.nan, .infinity, -.infinity, 3e38, -3e38].randomElement(using: &data) ?? 0
+      }
+      let finite = sample.filter(\.isFinite).map(Double.init)
+      let sum = try #require(TensorStatistics([sample], .sum).sum)
+      let magnitude = finite.reduce(0) { $0 + abs($1) }
+      #expect(abs(sum - finite.reduce(0, +)) <= magnitude * 0x1p-21)
+      #expect(TensorStatistics([sample], [.sum, .histogram]).sum == sum)
+    }
+    #expect(TensorStatistics([[1, 2], [4]], .sum).sum == 7)
+  }
+
   @Test func nothingIsGatheredUnasked() throws {
     let arrangement = try #require(ChannelArrangement(extents: [2, 2], axis: 1))
     let plain = TensorStatistics([[1, 2, 3, 4]], [], arrangement)
     #expect(plain.histogram == nil && plain.channels == nil && plain.meanTails == nil)
+    #expect(plain.sum == nil)
     let sums = TensorStatistics([[1, 2, 3, 4]], .channelSums, arrangement)
     #expect(sums.channels?.sums == [4, 6])
     #expect(sums.channels?.minimums == [] && sums.channels?.squares == [])

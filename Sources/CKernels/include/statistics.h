@@ -18,6 +18,10 @@ enum { GS_SIDE_BINS = 2048, GS_LEAST_EXPONENT = -116 };
 /// Widens `extent` by `count` values.
 void gs_scan_extent(const float *values, size_t count, gs_extent *extent);
 
+/// Scans values as `gs_scan_extent` does, and adds the finite ones' sum: eight neighbours at a time
+/// in float32, those sums in float64.
+void gs_scan_extent_and_sum(const float *values, size_t count, gs_extent *extent, double *sum);
+
 /// Widens `extent` and adds the values other than 0 to a histogram over (-2^exponent, 2^exponent), with
 /// w = 2^exponent / GS_SIDE_BINS: counts[GS_SIDE_BINS + i] for values from i w to below (i + 1) w, and
 /// counts[GS_SIDE_BINS - 1 - i] for values from -i w down to above -(i + 1) w. Where a value is beyond, pairs of

@@ -1,10 +1,12 @@
+import ModelGraph
+
 /// Gemm: alpha * left * right + beta * C, each matrix optionally transposed, C broadcast.
 struct GeneralProductKernel: Sendable {
   private let alpha: Float
   private let beta: Float
   private let isLeftTransposed: Bool
   private let isRightTransposed: Bool
-  private let packed: PackedWeights?
+  private let constant: ConstantProduct?
   private let followers: [Follower]
   private let cache = ShapeCache<PreparedProduct>()
 
@@ -14,13 +16,9 @@ struct GeneralProductKernel: Sendable {
     isLeftTransposed = try settings.flag("transA")
     isRightTransposed = try settings.flag("transB")
     followers = settings.followers
-    if let right = settings.constants[1], right.elementType == .float32, right.rank == 2 {
-      let geometry = Self.geometry(
-        rows: 1, right: right.shape, isLeftTransposed, isRightTransposed)
-      packed = PackedWeights(right) { try geometry.right() }
-    } else {
-      packed = nil
-    }
+    constant =
+      isLeftTransposed
+      ? nil : ConstantProduct(settings.constants[1], isTransposed: isRightTransposed)
   }
 
   func run(_ call: KernelCall) throws -> Tensor {
@@ -36,10 +34,11 @@ struct GeneralProductKernel: Sendable {
     guard left.shape[isLeftTransposed ? 0 : 1] == geometry.inner else {
       throw KernelProblem("\(left.description) and \(right.description) cannot be multiplied")
     }
-    let result = try call.context.allocate(left.elementType, [geometry.rows, geometry.columns])
+    let shape = [geometry.rows, geometry.columns]
     let term = beta == 0 ? nil : try call.optional(2)
-    if let term { try check(term, result) }
-    guard left.elementType == .float32, result.count > 0, geometry.inner > 0 else {
+    if let term { try check(term, left.elementType, shape) }
+    guard left.elementType == .float32, left.count > 0, geometry.columns > 0 else {
+      let result = try call.context.allocate(left.elementType, shape)
       try left.elementType.visitNumber(
         PlainGeneralProduct(
           left: left, right: right, term: term, result: result, geometry: geometry,
@@ -49,25 +48,38 @@ struct GeneralProductKernel: Sendable {
     let isBias =
       alpha == 1 && beta == 1
       && (term.map { $0.count == geometry.columns && $0.shape.last == geometry.columns } ?? false)
-    let prepared = try cache.value(for: [geometry.rows, geometry.inner, geometry.columns]) {
-      try PreparedProduct(
-        geometry, hasBias: isBias, isPacked: packed != nil,
-        followers: alpha == 1 && (term == nil || isBias) ? followers : [])
-    }
-    let storage = try packed?.storage(as: prepared.primitive.weights) ?? right.storage
-    try prepared.run(left, storage, bias: isBias ? term : nil, into: result, call)
-    if alpha != 1 || (term != nil && !isBias) {
+    let isDone = alpha == 1 && (term == nil || isBias)
+    let result = try multiply(
+      left, right, geometry, bias: isBias ? term : nil, followers: isDone ? followers : [], call)
+    if !isDone {
       finish(result, term: isBias ? nil : term)
       _ = try PreparedConvolution.apply(followers, to: result, call)
     }
     return result
   }
 
-  private func check(_ term: Tensor, _ result: Tensor) throws {
-    guard term.elementType == result.elementType,
-      try broadcastShape(term.shape, result.shape) == result.shape
-    else {
-      throw KernelProblem("C \(term.description) does not broadcast to \(result.description)")
+  private func multiply(
+    _ left: Tensor, _ right: Tensor, _ geometry: PreparedProduct.Geometry, bias: Tensor?,
+    followers: [Follower], _ call: KernelCall
+  ) throws -> Tensor {
+    let shape = [geometry.rows, geometry.columns]
+    if let constant {
+      return try constant.run(left, bias: bias, followers: followers, shape: shape, call)
+    }
+    let result = try call.context.allocate(.float32, shape)
+    let key = [
+      geometry.rows, geometry.inner, geometry.columns, bias == nil ? 0 : 1, followers.count,
+    ]
+    let prepared = try cache.value(for: key) {
+      try PreparedProduct(geometry, hasBias: bias != nil, followers: followers)
+    }
+    try prepared.run(left, right.storage, bias: bias, into: result, call)
+    return result
+  }
+
+  private func check(_ term: Tensor, _ type: ElementType, _ shape: [Int]) throws {
+    guard term.elementType == type, try broadcastShape(term.shape, shape) == shape else {
+      throw KernelProblem("C \(term.description) does not broadcast to \(type.name) \(shape)")
     }
   }
 

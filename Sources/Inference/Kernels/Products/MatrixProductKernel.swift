@@ -4,22 +4,13 @@ import ModelGraph
 ///
 /// A fused step reads a third input, one term for each column.
 struct MatrixProductKernel: Sendable {
-  private let packed: PackedWeights?
-  private let packedShape: [Int]
+  private let constant: ConstantProduct?
   private let followers: [Follower]
   private let cache = ShapeCache<PreparedProduct>()
 
   init(_ settings: NodeSettings) throws {
     followers = settings.followers
-    if let right = settings.constants[1], right.elementType == .float32, right.rank == 2 {
-      let geometry = PreparedProduct.Geometry(
-        rows: 1, inner: right.shape[0], columns: right.shape[1])
-      packed = PackedWeights(right) { try geometry.right() }
-      packedShape = right.shape
-    } else {
-      packed = nil
-      packedShape = []
-    }
+    constant = ConstantProduct(settings.constants[1])
   }
 
   func run(_ call: KernelCall) throws -> Tensor {
@@ -29,6 +20,12 @@ struct MatrixProductKernel: Sendable {
     guard left.elementType == right.elementType else {
       throw KernelProblem(
         "\(left.elementType.name) and \(right.elementType.name) cannot be multiplied")
+    }
+    if let constant, left.elementType == .float32, left.count > 0, shapes.columns > 0 {
+      // A convolution's bias would be added first, which rounds unlike an Add of its own.
+      let terms = try call.optional(2) == nil ? [] : [Follower.shift(input: 2)]
+      return try constant.run(
+        left, bias: nil, followers: terms + followers, shape: shapes.result, call)
     }
     let result = try call.context.allocate(left.elementType, shapes.result)
     guard left.elementType == .float32 else {
@@ -58,11 +55,9 @@ struct MatrixProductKernel: Sendable {
       rows: left.count / shapes.inner, inner: shapes.inner, columns: shapes.columns)
     let bias = try call.optional(2)
     let prepared = try cache.value(for: [0, geometry.rows, geometry.inner, geometry.columns]) {
-      try PreparedProduct(
-        geometry, hasBias: bias != nil, isPacked: packed != nil, followers: followers)
+      try PreparedProduct(geometry, hasBias: bias != nil, followers: followers)
     }
-    let storage = try packed?.storage(as: prepared.primitive.weights) ?? right.storage
-    try prepared.run(left, storage, bias: bias, into: result, call)
+    try prepared.run(left, right.storage, bias: bias, into: result, call)
   }
 
   /// A matrix of its own for each, or groups of each.
@@ -77,7 +72,7 @@ struct MatrixProductKernel: Sendable {
     let prepared = try cache.value(
       for: [geometry.batch, geometry.rows, geometry.inner, geometry.columns]
     ) {
-      try PreparedProduct(geometry, hasBias: false, isPacked: false, followers: [])
+      try PreparedProduct(geometry, hasBias: false, followers: [])
     }
     if isAligned {
       return try prepared.run(left, right.storage, bias: nil, into: result, call)

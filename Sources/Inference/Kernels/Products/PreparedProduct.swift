@@ -35,8 +35,6 @@ final class PreparedProduct: @unchecked Sendable {
       try .strided(
         shape(inner, columns), strides: strides(inner, columns, transposed: isRightTransposed))
     }
-    /// The right operand in an order of oneDNN's choice.
-    func anyRight() throws -> dnnl_memory_desc_t { try .any(shape(inner, columns)) }
     /// The result, row-major.
     func result() throws -> dnnl_memory_desc_t { try .rowMajor(shape(rows, columns)) }
   }
@@ -50,9 +48,7 @@ final class PreparedProduct: @unchecked Sendable {
   private let followers: [Follower]
 
   /// Chooses a kernel.
-  ///
-  /// - Parameter isPacked: whether the right operand is packed in the primitive's own order.
-  init(_ geometry: Geometry, hasBias: Bool, isPacked: Bool, followers: [Follower]) throws {
+  init(_ geometry: Geometry, hasBias: Bool, followers: [Follower]) throws {
     self.geometry = geometry
     self.followers = followers
     left = try geometry.left()
@@ -61,7 +57,7 @@ final class PreparedProduct: @unchecked Sendable {
       geometry.batch > 0 ? [1, 1, geometry.columns] : [1, geometry.columns])
     bias = hasBias ? perColumn : nil
     var left = left
-    var right = try isPacked ? geometry.anyRight() : geometry.right()
+    var right = try geometry.right()
     var target = target
     var bias = bias ?? dnnl_memory_desc_t()
     var operation = dnnl_matmul_desc_t()
