@@ -49,6 +49,9 @@ public enum MSLiteTranslator {
     let translation = Translation(graph, inputShapes: options.inputShapes)
     let inputs = try addInputs(graph, to: translation, options)
     for node in graph.nodes where !node.isONNX("Constant") {
+      if node.outputs.allSatisfy({ $0.map { translation.constant($0) != nil } ?? true }) {
+        continue
+      }
       guard let translate = OperatorTable.translations[node.operatorType] else { continue }
       try translate(translation, node)
     }

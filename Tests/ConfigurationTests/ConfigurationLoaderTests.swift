@@ -16,11 +16,11 @@ import Testing
     let path = try folder.write(
       "quant.cfg",
       weightHeader + "workspace=/tmp\n[converter_param]\nmodelFile=a.onnx\noptimize=none\n")
-    let (options, quantization, warnings) = try ConfigurationLoader.load(
+    let (options, loaded, warnings) = try ConfigurationLoader.load(
       commandLine: ["configFile": path, "outputFile": "b.onnx"])
     #expect(options.modelFile == "a.onnx")
     #expect(options.configFile == path)
-    let quantization = try #require(quantization)
+    let quantization = try #require(loaded)
     #expect(quantization.quantType == .weightQuant)
     #expect(warnings.map(\.code) == [.keyWithoutEffect, .flagWithoutEffect])
     #expect(quantization.warnings.map(\.code) == [.keyWithoutEffect])

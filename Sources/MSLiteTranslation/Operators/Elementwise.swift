@@ -8,19 +8,22 @@ enum Elementwise {
     unary.mapValues(translationOfOne)
     .merging(binary.mapValues(translationOfSeveral)) { first, _ in first }
     .merging(chained.mapValues(translationOfChain)) { first, _ in first }
-    .merging(["Identity": pass, "Dropout": pass, "Cast": cast, "Mod": remainder]) { first, _ in
+    .merging([
+      "Identity": pass, "Dropout": pass, "Cast": cast, "Mod": remainder, "Cos": cosine,
+      "Pow": power,
+    ]) { first, _ in
       first
     }
 
   private static let unary = [
     "Abs": "Abs", "Exp": "ExpFusion", "Log": "Log", "Sqrt": "Sqrt", "Neg": "Neg",
-    "Floor": "Floor", "Ceil": "Ceil", "Round": "Round", "Sin": "Sin", "Cos": "Cos", "Erf": "Erf",
+    "Floor": "Floor", "Ceil": "Ceil", "Round": "Round", "Sin": "Sin", "Erf": "Erf",
     "Reciprocal": "Reciprocal", "Not": "LogicalNot",
   ]
 
   private static let binary = [
     "Add": "AddFusion", "Sub": "SubFusion", "Mul": "MulFusion", "Div": "DivFusion",
-    "Pow": "PowFusion", "Equal": "Equal", "Greater": "Greater", "Less": "Less",
+    "Equal": "Equal", "Greater": "Greater", "Less": "Less",
     "GreaterOrEqual": "GreaterEqual", "LessOrEqual": "LessEqual", "And": "LogicalAnd",
     "Or": "LogicalOr",
   ]
@@ -108,6 +111,31 @@ enum Elementwise {
       MSLitePrimitive("Cast"),
       [try translation.tensor(value, order), translation.integers([stored])], for: node,
       order: order)
+  }
+
+  /// The runtime's own is off by a thousandth.
+  private static let cosine: OperatorTranslation = {
+    @Sendable (translation, node) throws(Failure) in
+    let value = try node.operand(0)
+    let order = translation.order(of: value)
+    let turned = translation.node(
+      MSLitePrimitive("AddFusion"),
+      [try translation.tensor(value, order), translation.floats([.pi / 2], dimensions: [1])],
+      name: translation.unique(node.displayName + "_turned"), type: translation.type(of: value))
+    translation.emit(MSLitePrimitive("Sin"), [turned], for: node, order: order)
+  }
+
+  /// The runtime's exponents are one number, or as many as there are bases.
+  private static let power: OperatorTranslation = {
+    @Sendable (translation, node) throws(Failure) in
+    let shapes = try (0..<2).map { index throws(Failure) in
+      translation.facts.of(try node.operand(index)).shape
+    }
+    let isOne = shapes[1]?.allSatisfy { $0 == 1 } ?? false
+    guard isOne || (shapes[0] == shapes[1] && shapes[0]?.contains(nil) == false) else {
+      throw node.refused("its exponents are broadcast")
+    }
+    try several(MSLitePrimitive("PowFusion"), translation, node)
   }
 
   private static let remainder: OperatorTranslation = {

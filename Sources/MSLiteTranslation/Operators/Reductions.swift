@@ -48,17 +48,39 @@ enum Reductions {
       }
     }
     guard let order = translation.order(of: value), !axes.isEmpty else {
-      var inputs = [try translation.plain(value)]
-      if !axes.isEmpty { inputs.append(translation.integers(axes.map { Int32(clamping: $0) })) }
-      return translation.emit(primitive(mode, keeps: keeps), inputs, for: node)
+      return write(
+        mode, try translation.plain(value), axes.map { Int32(clamping: $0) }, keeps: keeps,
+        rank: translation.rank(value), nil, translation, node)
     }
     let places = axes.compactMap { ShapeRules.axis($0, rank: order.rank) }
-    translation.emit(
-      primitive(mode, keeps: keeps),
-      [
-        try translation.tensor(value, order),
-        translation.integers(places.map { Int32(order.place(of: $0)) }.sorted()),
-      ], for: node, order: keeps ? order : order.removing(Set(places)))
+    write(
+      mode, try translation.tensor(value, order),
+      places.map { Int32(order.place(of: $0)) }.sorted(), keeps: keeps, rank: order.rank,
+      keeps ? order : order.removing(Set(places)), translation, node)
+  }
+
+  /// Writes a reduction over axes as they are stored.
+  ///
+  /// The runtime's maximum is wrong over other axes than the last one: there it is the least of the
+  /// opposite numbers.
+  private static func write(
+    _ mode: Int64, _ tensor: Int, _ axes: [Int32], keeps: Bool, rank: Int?, _ order: AxisOrder?,
+    _ translation: Translation, _ node: Node
+  ) {
+    let list = axes.isEmpty ? [] : [translation.integers(axes)]
+    let isLast = axes == [-1] || rank.map { axes == [Int32(clamping: $0 - 1)] } ?? false
+    guard mode == modes["ReduceMax"], !isLast else {
+      return translation.emit(
+        primitive(mode, keeps: keeps), [tensor] + list, for: node, order: order)
+    }
+    let type = translation.model.tensors[tensor].elementType
+    func name(_ part: String) -> String { translation.unique(node.displayName + part) }
+    let opposite = translation.node(
+      MSLitePrimitive("Neg"), [tensor], name: name("_opposite"), type: type)
+    let least = translation.node(
+      primitive(modes["ReduceMin"] ?? 2, keeps: keeps), [opposite] + list, name: name("_least"),
+      type: type)
+    translation.emit(MSLitePrimitive("Neg"), [least], for: node, order: order)
   }
 
   /// A reduction over all axes but the first two, which keeps them.
@@ -70,9 +92,9 @@ enum Reductions {
     }
     let order = translation.order(of: value) ?? .plain(rank)
     let axes = (2..<rank).map { Int32(order.place(of: $0)) }.sorted()
-    translation.emit(
-      primitive(mode, keeps: true),
-      [try translation.tensor(value, order), translation.integers(axes)], for: node, order: order)
+    write(
+      mode, try translation.tensor(value, order), axes, keeps: true, rank: rank, order,
+      translation, node)
   }
 
   private static let softmax: OperatorTranslation = {

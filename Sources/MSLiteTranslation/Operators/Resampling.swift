@@ -10,10 +10,6 @@ enum Resampling {
   private static let positions: [String: Int64] = [
     "asymmetric": 0, "align_corners": 1, "half_pixel": 2, "pytorch_half_pixel": 2,
   ]
-  private static let roundings: [String: Int64] = [
-    "round_prefer_floor": 1, "round_prefer_ceil": 2, "floor": 3, "ceil": 4,
-  ]
-
   private static let resize: OperatorTranslation = {
     @Sendable (translation, node) throws(Failure) in
     let mode = node.string("mode") ?? "nearest"
@@ -22,6 +18,7 @@ enum Resampling {
       throw node.refused("mode \(mode) with \(transform)")
     }
     if node.ints("axes") != nil { throw node.refused("it states axes") }
+    try check(mode, transform, translation, node)
     if (node.int("antialias") ?? 0) != 0 { throw node.refused("it filters before it shrinks") }
     let value = try node.operand(0)
     guard translation.rank(value) ?? translation.order(of: value)?.rank ?? 4 == 4 else {
@@ -31,8 +28,9 @@ enum Resampling {
       "format": .int(1), "method": .int(method), "coordinate_transform_mode": .int(position),
     ]
     if mode == "nearest" {
-      settings["nearest_mode"] = .int(
-        roundings[node.string("nearest_mode") ?? "round_prefer_floor"] ?? 0)
+      let isAligned = transform == "align_corners"
+      settings["nearest_mode"] = .int(isAligned ? 2 : 3)
+      settings["coordinate_transform_mode"] = .int(isAligned ? 1 : 0)
     }
     if mode == "cubic" { settings["cubic_coeff"] = .float(node.float("cubic_coeff_a") ?? -0.75) }
     translation.emit(
@@ -42,6 +40,30 @@ enum Resampling {
         try target(translation, node),
       ], for: node,
       order: .channelsLast)
+  }
+
+  /// The runtime rounds down, with align_corners half up, whatever is asked for. Rounding from the
+  /// middle of elements comes to the same as rounding down where the factors are whole numbers.
+  private static func check(
+    _ mode: String, _ transform: String, _ translation: Translation, _ node: Node
+  ) throws(Failure) {
+    switch mode {
+    case "nearest":
+      let rounding = node.string("nearest_mode") ?? "round_prefer_floor"
+      let isAligned = transform == "align_corners"
+      let scales = node.operandIfAny(2).flatMap(translation.constant)?.float32Values ?? [0.5]
+      let isWhole =
+        rounding.hasPrefix("round") && !isAligned && transform != "asymmetric"
+        && scales.allSatisfy { $0.rounded() == $0 }
+      guard rounding == (isAligned ? "round_prefer_ceil" : "floor") || isWhole else {
+        throw node.refused("nearest elements with \(transform) and \(rounding)")
+      }
+    case "cubic":
+      guard transform == "asymmetric" || transform == "align_corners" else {
+        throw node.refused("mode cubic with \(transform)")
+      }
+    default: break
+    }
   }
 
   /// Height and width, or their factors.
