@@ -22,6 +22,9 @@ public struct ConversionJob: Sendable {
   public var threads: Int
   /// Whether to plan only.
   public var isDryRun: Bool
+  /// The least cosine between results of the float and the written model that is good enough; nil
+  /// where nobody asks.
+  public var minCosine: Double?
   /// Whether the result is run once on made input.
   public var runsResult = false
   /// Whether the result is a `.ms` file.
@@ -61,6 +64,7 @@ public struct ConversionJob: Sendable {
     writesMSLite = options.saveType == .mindirLite
     keepsInputLayout = options.hasChannelsFirstSamples
     runsResult = options.infer
+    minCosine = options.minCosine
     inputShapes = options.inputShapes
   }
 

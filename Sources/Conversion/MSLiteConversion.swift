@@ -27,6 +27,8 @@ struct MSLiteConversion {
         "debug_info_save_path"
       } else if job.runsResult {
         "--infer=true"
+      } else if job.minCosine != nil {
+        "--minCosine"
       } else {
         nil
       }
