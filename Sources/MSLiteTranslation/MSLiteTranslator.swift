@@ -123,9 +123,12 @@ public enum MSLiteTranslator {
     of value: Value, _ inputs: [Int], _ translation: Translation
   ) throws(Failure) -> Int {
     let tensor = try translation.plain(value)
-    guard inputs.contains(tensor) || translation.model.tensors[tensor].isConstant else {
-      return tensor
+    if translation.model.tensors[tensor].isConstant {
+      throw Failure(
+        .modelUnsupported, "the output '\(value.name)' depends on no input",
+        notes: ["the runtime of .ms files hangs on such a model"], help: "use --saveType=ONNX")
     }
+    guard inputs.contains(tensor) else { return tensor }
     let type = translation.type(of: value)
     return translation.node(
       MSLitePrimitive("Cast"),

@@ -30,7 +30,9 @@ enum Resampling {
     if mode == "nearest" {
       let isAligned = transform == "align_corners"
       settings["nearest_mode"] = .int(isAligned ? 2 : 3)
-      settings["coordinate_transform_mode"] = .int(isAligned ? 1 : 0)
+      if node.string("nearest_mode") != "floor", !isAligned {
+        settings["coordinate_transform_mode"] = .int(0)
+      }
     }
     if mode == "cubic" { settings["cubic_coeff"] = .float(node.float("cubic_coeff_a") ?? -0.75) }
     translation.emit(
