@@ -41,7 +41,7 @@ struct Assessment {
     _ assessor: Assessor, _ samples: CalibrationSet, _ used: Range<Int>,
     source: QualityReport.Source
   ) throws(Failure) -> QualityReport {
-    observer?.began("compare", total: used.count)
+    observer?.began("compare", total: used.count, of: .samples)
     defer { observer?.ended() }
     return try assessor.compare(
       Array(used), workers: pool, source: source,

@@ -116,7 +116,7 @@ struct FullConversion {
       targets: plan.groups.flatMap(\.values).map { value in
         .init(name: value.name, trailingAxes: plan.trailingAxes(of: value))
       } + shapesOnly, request: full.method.request)
-    observer?.began("calibrate", total: samples.count)
+    observer?.began("calibrate", total: samples.count, of: .samples)
     defer { observer?.ended() }
     let gathered = try calibrator.run(
       samples.count, workers: pool,
