@@ -143,7 +143,8 @@ struct FullConversion {
   private func assess(_ samples: CalibrationSet) throws(Failure) -> QualityReport {
     let assessor = try Assessor(
       float: ModelLoader.load(path: job.modelPath),
-      quantized: ModelLoader.load(path: job.outputPath))
+      quantized: ModelLoader.load(path: job.outputPath),
+      arithmetic: full.settings.profile.fusesIntegerOperators ? .integer : .simulated)
     let held = samples.count..<samples.count + min(samples.heldBackCount, Assessor.sampleLimit)
     if !held.isEmpty {
       do { return try compare(assessor, samples, held, isHeldBack: true) } catch {}
