@@ -47,7 +47,11 @@ DISPATCHED void gs_requantize_each(const int32_t *sums, size_t count, const int3
 
 DISPATCHED void gs_requantize_sums(const float *sums, size_t count, const int32_t *biases, const float *scales,
                                    int32_t zero, gs_grid grid, void *out) {
-  STORE(on_grid(biased((int32_t)sums[i], biases[i]) * scales[i], zero, grid))
+  if (biases) {
+    STORE(on_grid(biased((int32_t)sums[i], biases[i]) * scales[i], zero, grid))
+  } else {
+    STORE(on_grid(sums[i] * scales[i], zero, grid))
+  }
 }
 
 DISPATCHED void gs_scale_sums(float *sums, size_t count, const int32_t *biases, const float *scales,

@@ -96,9 +96,9 @@ import Testing
     let result = try OperatorHarness(
       name: "QLinearConv",
       attributes: [
-        Attribute(name: "group", value: .int(Int64(groups))),
-        Attribute(name: "strides", value: .ints([Int64(stride)])),
-        Attribute(name: "pads", value: .ints([Int64(pad), Int64(pad)])),
+        Attribute("group", .int(Int64(groups))),
+        Attribute("strides", .ints([Int64(stride)])),
+        Attribute("pads", .ints([Int64(pad), Int64(pad)])),
       ], constantInputs: seed % 5 == 0 ? [] : [1, 2, 3, 4, 5, 6, 7, 8]
     ).run([
       Tensor([2, inputs, width], x), Tensor([], [xScale]), Tensor([], [xZero]),
@@ -149,9 +149,9 @@ import Testing
     let result = try OperatorHarness(
       name: "QGemm", domain: "com.microsoft",
       attributes: [
-        Attribute(name: "alpha", value: .float(alpha)),
-        Attribute(name: "transA", value: .int(isLeft ? 1 : 0)),
-        Attribute(name: "transB", value: .int(isRight ? 1 : 0)),
+        Attribute("alpha", .float(alpha)),
+        Attribute("transA", .int(isLeft ? 1 : 0)),
+        Attribute("transB", .int(isRight ? 1 : 0)),
       ], constantInputs: seed % 4 == 0 ? [] : [3, 5]
     ).run([
       Tensor(isLeft ? [inner, rows] : [rows, inner], a), Tensor([], [Float(0.02)]),

@@ -35,7 +35,7 @@ void gs_requantize(const int32_t *sums, size_t count, int32_t bias, float scale,
 void gs_requantize_each(const int32_t *sums, size_t count, const int32_t *biases, const float *scales,
                         int32_t zero, gs_grid grid, void *out);
 
-/// The same for sums that are integers in float32, below 2^24.
+/// The same for sums that are integers in float32, below 2^24; without biases where there are none.
 void gs_requantize_sums(const float *sums, size_t count, const int32_t *biases, const float *scales,
                         int32_t zero, gs_grid grid, void *out);
 

@@ -4,10 +4,13 @@ import ModelGraph
 /// What becomes of sums of products of integers: (sum + bias) · scale + term, with a bias, a scale
 /// and a term for each column, or channel where channels vary fastest.
 struct ColumnScales: Sendable {
-  private let columns: Int
+  /// Nil where all are treated alike.
+  private let columns: Int?
   // Repeated over some rows.
   private let scales: [Float]
   private let biases: [Int32]
+  /// Whether there are biases at all; else they are 0.
+  let hasBiases: Bool
   private let terms: [Float]
 
   /// - Parameters:
@@ -25,18 +28,20 @@ struct ColumnScales: Sendable {
       throw KernelProblem(
         "\(scales.count) scales or the bias do not fit \(columns) columns or channels")
     }
-    let repeats = max(1, 1024 / max(1, columns))
+    let isUniform = scales.count == 1 && biases == nil && terms == nil
+    let width = isUniform ? 1 : columns
     func repeated<Element>(_ values: [Element]) -> [Element] {
-      Array(repeatElement(values, count: repeats).joined())
+      Array(repeatElement(values, count: max(1, 1024 / max(1, width))).joined())
     }
-    self.columns = columns
+    self.columns = isUniform ? nil : columns
+    hasBiases = biases != nil
     self.scales = repeated(
-      scales.count == columns ? scales : Array(repeating: scales[0], count: columns))
+      scales.count == width ? scales : Array(repeating: scales[0], count: width))
     self.biases = repeated(
-      biases.map { Array($0.elements(Int32.self)) } ?? Array(repeating: 0, count: columns))
+      biases.map { Array($0.elements(Int32.self)) } ?? Array(repeating: 0, count: width))
     // Adding -0 changes nothing.
     self.terms = repeated(
-      terms.map { Array($0.elements(Float.self)) } ?? Array(repeating: -0.0, count: columns))
+      terms.map { Array($0.elements(Float.self)) } ?? Array(repeating: -0.0, count: width))
   }
 
   /// A stretch of sums: its start and length, and the bias, scale and term of each sum.
@@ -51,7 +56,7 @@ struct ColumnScales: Sendable {
   /// - Throws: sums with another number of columns.
   func forEachPart(of sums: Tensor, _ context: RunContext, _ body: Part) throws {
     guard sums.count > 0 else { return }
-    guard sums.layout.physicalShape(sums.shape).last ?? 1 == columns else {
+    if let columns, sums.layout.physicalShape(sums.shape).last ?? 1 != columns {
       throw KernelProblem("sums \(sums.shape) do not have \(columns) columns or channels")
     }
     let length = scales.count

@@ -153,7 +153,8 @@ struct OutputGrid: Sendable {
     try columns.forEachPart(of: sums, context) { start, count, biases, scales, _ in
       if sums.elementType == .float32 {
         let values = sums.elements(Float.self).baseAddress.map { $0 + start }
-        gs_requantize_sums(values, count, biases, scales, zero, grid, out.base + start)
+        gs_requantize_sums(
+          values, count, columns.hasBiases ? biases : nil, scales, zero, grid, out.base + start)
       } else {
         let values = sums.elements(Int32.self).baseAddress.map { $0 + start }
         gs_requantize_each(values, count, biases, scales, zero, grid, out.base + start)

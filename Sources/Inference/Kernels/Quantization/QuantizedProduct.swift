@@ -61,7 +61,10 @@ enum ExactSums {
   /// - Parameters:
   ///   - weights: integers in float32, less their zero points.
   ///   - outputAxis: the axis that isn't summed over.
-  static func hold(_ weights: Tensor, outputAxis: Int) -> Bool {
+  ///   - biases: what is added to the sums, for each place of that axis.
+  static func hold(
+    _ weights: Tensor, outputAxis: Int, biases: UnsafeBufferPointer<Int32>? = nil
+  ) -> Bool {
     let extent = weights.shape[outputAxis]
     let inner = weights.shape[(outputAxis + 1)...].reduce(1, *)
     let values = weights.elements(Float.self)
@@ -70,6 +73,8 @@ enum ExactSums {
       let output = start / inner % extent
       for index in start..<start + inner { sums[output] += Int(abs(values[index])) }
     }
-    return (sums.max() ?? 0) * 255 < 1 << 24
+    return sums.indices.allSatisfy { output in
+      sums[output] * 255 + Int((biases?[output] ?? 0).magnitude) < 1 << 24
+    }
   }
 }
