@@ -9,6 +9,7 @@ extension ActivationFacts {
     guard statistics.notANumberCount == 0, statistics.infinityCount == 0 else { return nil }
     let range = method.range(of: statistics, grid: grid)
     self.init(lower: range.lower, upper: range.upper)
+    outsideShare = statistics.share(outside: range.lower, range.upper)
     guard let channels = statistics.channels, channels.elementsPerChannel > 0 else { return }
     let count = Double(channels.elementsPerChannel)
     channelMeans = channels.sums.map { $0 / count }

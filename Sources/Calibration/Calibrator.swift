@@ -35,11 +35,14 @@ public struct Calibrator: Sendable {
     public var name: String
     /// How many axes come after that of its channels; nil to gather nothing about channels.
     public var trailingAxes: Int?
+    /// Whether more than its shape is wanted.
+    public var needsStatistics: Bool
 
     /// States a target.
-    public init(name: String, trailingAxes: Int?) {
+    public init(name: String, trailingAxes: Int?, needsStatistics: Bool = true) {
       self.name = name
       self.trailingAxes = trailingAxes
+      self.needsStatistics = needsStatistics
     }
   }
 
@@ -90,6 +93,10 @@ public struct Calibrator: Sendable {
 
   private func observe(_ name: String, _ tensor: Tensor) -> CalibratedActivation? {
     guard let target = targets[name], tensor.elementType == .float32 else { return nil }
+    guard target.needsStatistics else {
+      return CalibratedActivation(
+        statistics: TensorStatistics(), channelReaches: [], shape: tensor.shape)
+    }
     var request = request
     var arrangement: ChannelArrangement?
     if let trailing = target.trailingAxes, tensor.rank > trailing {

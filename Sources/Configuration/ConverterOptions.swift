@@ -23,6 +23,8 @@ public struct ConverterOptions: Sendable {
   public var dryRun: Bool
   /// Whether the result is run once on made input.
   public var infer: Bool
+  /// The least cosine between the results of the float and the written model that is good enough.
+  public var minCosine: Double?
   /// Worker threads; 0 is one per core.
   public var threads: Int
   /// Whether only the last line is printed.
@@ -57,6 +59,7 @@ public struct ConverterOptions: Sendable {
     hasChannelsFirstSamples = flags.text("inputDataFormat") == "NCHW"
     dryRun = flags.boolean("dryRun")
     infer = flags.boolean("infer")
+    if case .real(let least) = flags.value("minCosine") { minCosine = least }
     if case .integer(let count) = flags.value("threads") { threads = count } else { threads = 0 }
     quiet = flags.boolean("quiet")
     verbose = flags.boolean("verbose")

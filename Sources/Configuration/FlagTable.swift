@@ -109,6 +109,10 @@ public enum FlagTable {
     Setting(
       "dryRun", .boolean, default: "false",
       "Prints the configuration and the plan, and writes nothing."),
+    Setting(
+      "minCosine", .real(.init(lower: -1, upper: 1, includesEnds: true)),
+      "The least cosine between results of the float and the written model that is good enough: "
+        + "below it, the exit code is 2 and the files stay."),
     Setting("threads", .integer(0...1024), default: "0", "Worker threads; 0 is one per core."),
     Setting("quiet", .boolean, default: "false", "Prints the last line only."),
     Setting("verbose", .boolean, default: "false", "Prints everything, tensor by tensor."),

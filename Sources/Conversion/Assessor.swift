@@ -51,7 +51,7 @@ struct Assessor {
 
   /// Compares the results of samples.
   func compare(
-    _ samples: [Int], workers: WorkerPool, isHeldBack: Bool,
+    _ samples: [Int], workers: WorkerPool, source: QualityReport.Source,
     sample: @Sendable (Int) throws(Failure) -> [String: TensorData],
     finished: (@Sendable () -> Void)?
   ) throws(Failure) -> QualityReport {
@@ -76,8 +76,7 @@ struct Assessor {
           agreement: rows > 0 ? (comparisons.reduce(0) { $0 + $1.same }, rows) : nil,
           cosines: cosines))
     }
-    return QualityReport(
-      sampleCount: samples.count, isHeldBack: isHeldBack, outputs: outputs)
+    return QualityReport(sampleCount: samples.count, source: source, outputs: outputs)
   }
 
   /// Nil for results that aren't float32 or differ in shape.

@@ -22,6 +22,9 @@ public struct ConversionJob: Sendable {
   public var threads: Int
   /// Whether to plan only.
   public var isDryRun: Bool
+  /// The least cosine between results of the float and the written model that is good enough; nil
+  /// where nobody asks.
+  public var minCosine: Double?
   /// Whether the result is run once on made input.
   public var runsResult = false
   /// Shapes of that input, by name.
@@ -67,6 +70,7 @@ public struct ConversionJob: Sendable {
       reportSamples = SampleJob(options, configuration)
     }
     runsResult = options.infer
+    minCosine = options.minCosine
     inputShapes = options.inputShapes
   }
 }

@@ -56,6 +56,9 @@ public struct ConversionOutcome: Sendable {
   public var files: [String]
   /// What full quantization did beside; nil for weights alone.
   public var full: FullFacts?
+  /// Float against quantized; nil in a dry run, and for weights alone unless there are samples or
+  /// `--minCosine` asks.
+  public var quality: QualityReport?
   /// What the reports about distributions rest on; nil where there are none.
   public var report: ReportFacts?
   /// What running the result showed; nil where it wasn't asked for.
@@ -78,8 +81,8 @@ public struct FullFacts: Sendable {
   public var activationCount: Int
   /// Seconds that calibration took.
   public var calibrationSeconds: Double
-  /// Float against quantized; nil in a dry run.
-  public var quality: QualityReport?
+  /// The share of the model's multiply-adds that these take; nil where shapes aren't known.
+  public var integerShare: Double?
 }
 
 /// What the reports about distributions rest on.

@@ -61,6 +61,7 @@ public struct Converter {
         outcome.constants[index].signalToNoise = quantized.next()?.signalToNoise
       }
       outcome.files = files
+      outcome.quality = try assess(model)
       warnings += report(outline, plan, parameters, &outcome)
       outcome.trial = try trial?.run(job.outputPath, threads: job.threads)
     }
@@ -190,6 +191,16 @@ public struct Converter {
     }
     outcome.files += reports.files
     return reports.warnings
+  }
+
+  /// Compares the results on samples where there are some, on random input only if that is asked for.
+  private func assess(_ model: Model) throws(Failure) -> QualityReport? {
+    let assessment = Assessment(job: job, pool: pool, observer: observer)
+    if let samples = try job.reportSamples?.open(model, shapes: job.inputShapes) {
+      return try assessment.run(samples, calibrated: 0)
+    }
+    guard job.minCosine != nil else { return nil }
+    return try assessment.run(MadeFeeds(model, shapes: job.inputShapes))
   }
 
   private func round(_ model: Model) throws(Failure) -> DebugReports.Rounds {

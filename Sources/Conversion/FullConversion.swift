@@ -32,7 +32,7 @@ struct FullConversion {
       outputByteCount: 0, predictedPeakByteCount: 0, files: [], seconds: 0)
     outcome.full = FullFacts(
       sampleCount: samples.count, firstSample: firstSample, integerOperatorCount: 0,
-      floatOperators: [], activationCount: 0, calibrationSeconds: 0, quality: nil)
+      floatOperators: [], activationCount: 0, calibrationSeconds: 0)
     describe(plan, in: &outcome)
     if job.isDryRun {
       outcome.constants = plan.operations.map { planned($0) } + floatFacts(plan)
@@ -44,6 +44,8 @@ struct FullConversion {
     guard !plan.operations.isEmpty else { throw nothingQuantized(plan) }
     outcome.full?.calibrationSeconds = calibrated.seconds
     describe(plan, in: &outcome)
+    outcome.full?.integerShare = integerShare(plan, MultiplyAdds(shapes: calibrated.shapes))
+    var warnings = CalibrationWarnings(graph: model.graph, facts: calibrated.facts).diagnostics
     var outline = ReportOutline(model.graph, absorbing: plan.operations)
     let operations = FullQuantizer(plan, full.settings, facts: calibrated.facts, pool: pool)
       .apply(to: model.graph)
@@ -55,10 +57,13 @@ struct FullConversion {
     let writer = try ONNXWriter(model)
     outcome.outputByteCount = writer.byteCount
     outcome.files = try writer.write(to: job.outputPath, pool: pool) { _, _ in }
-    outcome.full?.quality = try assess(samples)
+    outcome.quality = try Assessment(
+      job: job, pool: pool, observer: observer,
+      arithmetic: full.settings.profile.fusesIntegerOperators ? .integer : .simulated
+    ).run(samples, calibrated: samples.count)
     outline.note(operations)
     outline.note(pairs)
-    let warnings = report(
+    warnings += report(
       outline, FullParameters(operations, pairs, shapes: calibrated.shapes), samples, &outcome)
     outcome.seconds = ProcessUsage.seconds - start
     return (outcome, warnings)
@@ -70,6 +75,13 @@ struct FullConversion {
     outcome.full?.floatOperators = plan.floats.map {
       ($0.node.displayName, $0.node.operatorType, $0.reason.text)
     }
+  }
+
+  private func integerShare(_ plan: FullPlan, _ count: MultiplyAdds) -> Double? {
+    let integers = plan.operations.map { count.count($0.node, result: $0.output) ?? 0 }
+    let floats = plan.floats.map { count.count($0.node) ?? 0 }
+    let (done, left) = (integers.reduce(0, +), floats.reduce(0, +))
+    return done + left > 0 ? Double(done) / Double(done + left) : nil
   }
 
   private func report(
@@ -98,11 +110,14 @@ struct FullConversion {
     _ model: Model, _ plan: FullPlan, _ samples: CalibrationSet
   ) throws(Failure) -> Calibrated {
     let start = ProcessUsage.seconds
+    let shapesOnly = plan.floats.flatMap { MultiplyAdds.activations(of: $0.node) }.map {
+      Calibrator.Target(name: $0.name, trailingAxes: nil, needsStatistics: false)
+    }
     let calibrator = try Calibrator(
       model: model,
       targets: plan.groups.flatMap(\.values).map { value in
         .init(name: value.name, trailingAxes: plan.trailingAxes(of: value))
-      }, request: full.method.request)
+      } + shapesOnly, request: full.method.request)
     observer?.began("calibrate", total: samples.count)
     defer { observer?.ended() }
     let gathered = try calibrator.run(
@@ -112,7 +127,7 @@ struct FullConversion {
     let profile = full.settings.profile
     let grid = IntegerGrid(
       levels: profile.activationIntegers.count, isSymmetric: profile.hasSymmetricActivations)
-    let names = gathered.keys.sorted()
+    let names = plan.observedNames.sorted()
     let method = full.method
     let facts = pool.map(names.count) { index in
       (
@@ -137,31 +152,6 @@ struct FullConversion {
     /// Extents in the first sample, by name.
     var shapes: [String: [Int]]
     var seconds: Double
-  }
-
-  /// Compares on samples behind those of the calibration where there are some, else on theirs.
-  private func assess(_ samples: CalibrationSet) throws(Failure) -> QualityReport {
-    let assessor = try Assessor(
-      float: ModelLoader.load(path: job.modelPath),
-      quantized: ModelLoader.load(path: job.outputPath),
-      arithmetic: full.settings.profile.fusesIntegerOperators ? .integer : .simulated)
-    let held = samples.count..<samples.count + min(samples.heldBackCount, Assessor.sampleLimit)
-    if !held.isEmpty {
-      do { return try compare(assessor, samples, held, isHeldBack: true) } catch {}
-    }
-    let used = 0..<min(samples.count, Assessor.sampleLimit)
-    return try compare(assessor, samples, used, isHeldBack: false)
-  }
-
-  private func compare(
-    _ assessor: Assessor, _ samples: CalibrationSet, _ used: Range<Int>, isHeldBack: Bool
-  ) throws(Failure) -> QualityReport {
-    observer?.began("compare", total: used.count)
-    defer { observer?.ended() }
-    return try assessor.compare(
-      Array(used), workers: pool, isHeldBack: isHeldBack,
-      sample: { (index) throws(Failure) in try samples.sample(index) },
-      finished: { [observer] in observer?.advanced(by: 1) })
   }
 
   // MARK: Facts

@@ -19,10 +19,20 @@ public struct QualityReport: Sendable {
     public var cosines: [Double]
   }
 
+  /// What the two models were compared on.
+  public enum Source: String, Sendable {
+    /// Samples that weren't used for calibration.
+    case unused = "samples not used for calibration"
+    /// Samples that were.
+    case calibration = "calibration samples"
+    /// Made input, without meaning.
+    case random = "random input"
+  }
+
   /// How many samples were compared.
   public var sampleCount: Int
-  /// Whether none of them was used for calibration.
-  public var isHeldBack: Bool
+  /// What was fed.
+  public var source: Source
   /// The results of floats, in the model's order.
   public var outputs: [Output]
 

@@ -52,6 +52,17 @@ public struct Histogram: Hashable, Sendable {
   /// The counts of negative values from 0 outward, without the empty bins at the end.
   public var negatives: [UInt64] { outward(line[..<Histogram.binsPerSide].reversed()) }
 
+  /// How many values lie in bins that are wholly outside a range.
+  func count(outside lower: Double, _ upper: Double) -> Int {
+    var count: UInt64 = 0
+    for index in 0..<Histogram.binsPerSide {
+      let (inner, outer) = (Double(index) * binWidth, Double(index + 1) * binWidth)
+      if inner > upper || outer <= lower { count += line[Histogram.binsPerSide + index] }
+      if -inner < lower || -outer >= upper { count += line[Histogram.binsPerSide - 1 - index] }
+    }
+    return Int(count)
+  }
+
   private func outward(_ side: some BidirectionalCollection<UInt64>) -> [UInt64] {
     guard let last = side.lastIndex(where: { $0 > 0 }) else { return [] }
     return Array(side[...last])

@@ -142,6 +142,15 @@ public struct TensorStatistics: Hashable, Sendable {
   /// Number of finite elements.
   public var finiteCount: Int { count - notANumberCount - infinityCount }
 
+  /// The share of the finite elements that lie outside a range by a bin of the histogram or more;
+  /// nil without a histogram.
+  public func share(outside lower: Float, _ upper: Float) -> Double? {
+    guard finiteCount > 0, lower.isFinite, upper.isFinite else { return nil }
+    return histogram.map {
+      Double($0.count(outside: Double(lower), Double(upper))) / Double(finiteCount)
+    }
+  }
+
   /// The means over samples of the bounds of their tails, if they were asked for; samples without
   /// finite elements have none.
   public var meanTails: ClosedRange<Float>? {

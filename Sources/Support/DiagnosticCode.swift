@@ -42,6 +42,9 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
   case nonFiniteWeight = "GS4001"
   case nothingQuantized = "GS4002"
   case reportFailed = "GS4003"
+  case unevenRanges = "GS4004"
+  case rangeCutsMuch = "GS4005"
+  case belowMinCosine = "GS4006"
 
   case cannotWrite = "GS5001"
   case outputFolderMissing = "GS5002"
@@ -67,8 +70,9 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
     case .modelMalformed, .modelFormatUnknown, .externalDataInvalid, .calibrationDataInvalid,
       .calibrationFilesMissing, .calibrationSizeWrong, .calibrationSampleUnreadable,
       .calibrationNonFinite, .nonFiniteWeight, .nothingQuantized, .inferenceInputInvalid,
-      .inferenceFailed:
+      .inferenceFailed, .unevenRanges, .rangeCutsMuch:
       .badData
+    case .belowMinCosine: .belowThreshold
     case .cannotWrite, .outputFolderMissing, .reportFailed: .cannotWrite
     case .internalError: .internalError
     }
@@ -112,6 +116,9 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
     case .nonFiniteWeight: "a weight holds NaN or an infinity"
     case .nothingQuantized: "no weight was quantized"
     case .reportFailed: "a report could not be made"
+    case .unevenRanges: "activations that are added or joined have very different ranges"
+    case .rangeCutsMuch: "the range of an activation leaves out many of its elements"
+    case .belowMinCosine: "the result is written, and less like the float model than asked"
     case .cannotWrite: "an output cannot be written"
     case .outputFolderMissing: "the folder of an output does not exist"
     case .operatorUnsupported: "the engine has no kernel for a node"

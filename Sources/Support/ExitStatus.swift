@@ -2,6 +2,8 @@
 public enum ExitStatus: Int32, Sendable, CaseIterable {
   /// The job was done.
   case success = 0
+  /// The result is written, and worse than `--minCosine` allows.
+  case belowThreshold = 2
   /// The command line is wrong.
   case usage = 64
   /// A model or data file is malformed.
@@ -21,6 +23,7 @@ public enum ExitStatus: Int32, Sendable, CaseIterable {
   public var summary: String {
     switch self {
     case .success: "the job was done"
+    case .belowThreshold: "the result is written, and worse than --minCosine allows"
     case .usage: "the command line is wrong"
     case .badData: "a model or data file is malformed"
     case .noInput: "an input file does not exist or cannot be read"

@@ -24,23 +24,28 @@ extension ConversionPresentation {
 
   /// A line for each result that was compared, and how much runs in integers.
   var qualityLines: [String] {
-    guard let full = outcome.full else { return [] }
     var lines: [String] = []
-    if let quality = full.quality {
-      let source = quality.isHeldBack ? "not used for calibration" : "of the calibration"
+    if let quality = outcome.quality {
       for (index, output) in quality.outputs.enumerated() {
-        let head =
-          index == 0
-          ? "quality    \(quality.sampleCount) samples \(source)   "
-          : "           "
+        let head = index == 0 ? "quality    \(basis(of: quality))   " : "           "
         lines.append(head + describe(output, isOnly: quality.outputs.count == 1))
       }
     }
+    guard let full = outcome.full else { return lines }
+    let share = full.integerShare.map { ", \(NumberText.fixed($0 * 100, 1)) % of multiply-adds," }
     lines.append(
       "integer    \(full.integerOperatorCount) of "
-        + "\(full.integerOperatorCount + full.floatOperators.count) operators with weights run in "
-        + "integers on ONNX Runtime")
+        + "\(full.integerOperatorCount + full.floatOperators.count) operators with weights"
+        + "\(share ?? "") run in integers on ONNX Runtime")
     return lines
+  }
+
+  private func basis(of quality: QualityReport) -> String {
+    switch quality.source {
+    case .unused: "\(quality.sampleCount) samples not used for calibration"
+    case .calibration: "\(quality.sampleCount) samples of the calibration"
+    case .random: quality.source.rawValue
+    }
   }
 
   private func describe(_ output: QualityReport.Output, isOnly: Bool) -> String {
@@ -57,12 +62,13 @@ extension ConversionPresentation {
   /// The same facts for programs.
   var fullMembers: [(String, JSONValue)] {
     guard let full = outcome.full else { return [] }
-    var members: [(String, JSONValue)] = [
+    let members: [(String, JSONValue)] = [
       ("activationQuantMethod", .string(configuration.full.activationQuantMethod.rawValue)),
       ("samples", .integer(full.sampleCount)),
       ("calibrationSeconds", .number(full.calibrationSeconds)),
       ("integerOperators", .integer(full.integerOperatorCount)),
       ("quantizedActivations", .integer(full.activationCount)),
+      ("integerShare", full.integerShare.map { .number($0) } ?? .null),
       (
         "floatOperators",
         .array(
@@ -74,17 +80,16 @@ extension ConversionPresentation {
           })
       ),
     ]
-    if let quality = full.quality {
-      members.append(
-        (
-          "quality",
-          .object([
-            ("samples", .integer(quality.sampleCount)), ("heldBack", .bool(quality.isHeldBack)),
-            ("outputs", .array(quality.outputs.map(json))),
-          ])
-        ))
-    }
     return members
+  }
+
+  /// How the results compare.
+  func json(_ quality: QualityReport) -> JSONValue {
+    .object([
+      ("samples", .integer(quality.sampleCount)), ("basis", .string(quality.source.rawValue)),
+      ("heldBack", .bool(quality.source == .unused)),
+      ("outputs", .array(quality.outputs.map(json))),
+    ])
   }
 
   private func json(_ output: QualityReport.Output) -> JSONValue {

@@ -10,20 +10,36 @@ struct ConversionPresentation {
   let configuration: QuantizationConfiguration
   let warningCount: Int
 
-  private static let lastLine = "CONVERT RESULT SUCCESS:0"
+  /// What the result lacks; nil where it is as good as was asked for.
+  var shortfall: Diagnostic? {
+    guard let least = options.minCosine, let quality = outcome.quality,
+      let worst = quality.outputs.min(by: { $0.cosine < $1.cosine }), worst.cosine < least
+    else { return nil }
+    return Diagnostic(
+      .belowMinCosine,
+      "the cosine of '\(worst.name)' between the float and the written model is "
+        + "\(NumberText.fixed(worst.cosine, 6)), and --minCosine asks for \(least)",
+      help: "the files are kept; skip_quant_node= can keep the operators that lose most in float")
+  }
+
+  private var status: ExitStatus { shortfall == nil ? .success : .belowThreshold }
+  private var lastLine: String {
+    "CONVERT RESULT \(resultWord):\(status.rawValue)"
+  }
+  private var resultWord: String { shortfall == nil ? "SUCCESS" : "BELOW_MIN_COSINE" }
 
   private var quantized: [ConstantFacts] { outcome.constants.filter { $0.recipe != nil } }
   private var kept: [ConstantFacts] { outcome.constants.filter { $0.recipe == nil } }
 
   /// The summary, its last line always the same.
   var lines: [String] {
-    guard !options.quiet else { return [ConversionPresentation.lastLine] }
+    guard !options.quiet else { return [lastLine] }
     var lines = [modelLine, configurationLine] + sampleLines
     if options.dryRun { lines += effective + [""] + plan }
     lines += [""] + classTable.lines + [""]
     if options.verbose, !options.dryRun { lines += tensorTable.lines + [""] }
     lines += options.dryRun ? forecast : closing
-    return lines + [ConversionPresentation.lastLine]
+    return lines + [lastLine]
   }
 
   private var modelLine: String {
@@ -226,7 +242,7 @@ struct ConversionPresentation {
   /// The same facts under stable names.
   var json: JSONValue {
     var members: [(String, JSONValue)] = [
-      ("result", .string("SUCCESS")), ("exitCode", .integer(0)),
+      ("result", .string(resultWord)), ("exitCode", .integer(Int(status.rawValue))),
       ("dryRun", .bool(options.dryRun)), ("model", .string(outcome.model.path)),
       ("modelBytes", .integer(outcome.model.byteCount)),
       ("outputBytes", .integer(outcome.outputByteCount)),
@@ -241,6 +257,7 @@ struct ConversionPresentation {
       ("tensors", .array(outcome.constants.map(json))),
     ]
     members += fullMembers
+    if let quality = outcome.quality { members.append(("quality", json(quality))) }
     if let report = outcome.report { members.append(("report", json(report))) }
     if let trial = outcome.trial { members.append(("trialRun", json(trial))) }
     return .object(members)

@@ -132,6 +132,12 @@ struct ConverterFlags: ParsableArguments {
   var dryRun: String?
 
   @Option(
+    name: .customLong("minCosine"),
+    help: .init(
+      "Exit with 2 if the result is less like the float model.", valueName: "cosine"))
+  var minCosine: String?
+
+  @Option(
     name: .customLong("threads"),
     help: .init(
       "Worker threads; 0 is one for each processor.", valueName: "count"))
@@ -163,8 +169,8 @@ struct ConverterFlags: ParsableArguments {
       ("device", device), ("infer", infer), ("trainModel", trainModel),
       ("optimizeTransformer", optimizeTransformer), ("encryption", encryption),
       ("encryptKey", encryptKey), ("decryptKey", decryptKey), ("decryptMode", decryptMode),
-      ("dryRun", dryRun), ("threads", threads), ("quiet", quiet), ("verbose", verbose),
-      ("logFormat", logFormat),
+      ("dryRun", dryRun), ("minCosine", minCosine), ("threads", threads), ("quiet", quiet),
+      ("verbose", verbose), ("logFormat", logFormat),
     ]
     return Dictionary(
       uniqueKeysWithValues: all.compactMap { name, value in value.map { (name, $0) } })

@@ -24,7 +24,7 @@ struct GSConvert: ParsableCommand {
       The configuration file is converter_lite's: [common_quant_param] with quant_type, bit_num \
       and so on. `gsconvert config --explain` describes every section and key.
 
-      Exit codes: 0 done, 64 wrong flags, 65 bad model or data, 66 no input file, 69 not supported \
+      Exit codes: 0 done, 2 done but below --minCosine, 64 wrong flags, 65 bad model or data, 66 no input file, 69 not supported \
       by this version, 70 our bug, 73 cannot write, 78 wrong configuration.
       """,
     version: "gsconvert \(version)",
@@ -51,10 +51,13 @@ struct GSConvert: ParsableCommand {
     let presentation = ConversionPresentation(
       outcome: outcome, options: options, configuration: configuration,
       warningCount: warnings.count + runWarnings.count)
+    let shortfall = presentation.shortfall
+    if let shortfall { console.show([shortfall]) }
     if options.logFormat == .json {
       console.result(presentation.json.text)
     } else {
       for line in presentation.lines { console.result(line) }
     }
+    if let shortfall { Glibc.exit(shortfall.code.exitStatus.rawValue) }
   }
 }

@@ -57,7 +57,7 @@ import Testing
       let full = try #require(outcome.full)
       #expect(full.sampleCount == 8)
       #expect(full.integerOperatorCount > 0)
-      let quality = try #require(full.quality)
+      let quality = try #require(outcome.quality)
       let output = try #require(quality.outputs.first)
       #expect(output.cosine > 0.995, "\(method)")
       #expect(outcome.outputByteCount < outcome.model.byteCount / 2)
@@ -79,7 +79,7 @@ import Testing
     try inSampleFolder(full: "per_channel=false") { _, job in
       let outcome = try Converter(try job(1)).run().outcome
       #expect(outcome.constants.allSatisfy { $0.recipe?.storage.axis == nil })
-      #expect(try #require(outcome.full?.quality?.outputs.first).cosine > 0.98)
+      #expect(try #require(outcome.quality?.outputs.first).cosine > 0.98)
     }
   }
 }

@@ -78,6 +78,27 @@ import Testing
     #expect(TensorStatistics([[1, 2], [4]], .sum).sum == 7)
   }
 
+  @Test func theShareOutsideARange() throws {
+    var data = TestData.printed()
+    for _ in 0..<20 {
+      let sample = data.activations(Int.random(in: 1...5000, using: &data))
+      let statistics = TensorStatistics([sample], .histogram)
+      let range = try #require(statistics.range)
+      let width = try #require(statistics.histogram?.binWidth)
+      let (low, high) = (range.lowerBound * 0.5, range.upperBound * 0.25)
+      let share = try #require(statistics.share(outside: low, high))
+      func exact(_ margin: Double) -> Double {
+        let outside = sample.filter {
+          Double($0) < Double(low) - margin || Double($0) > Double(high) + margin
+        }
+        return Double(outside.count) / Double(sample.count)
+      }
+      #expect(share <= exact(0) && share >= exact(width))
+      #expect(statistics.share(outside: range.lowerBound, range.upperBound) == 0)
+    }
+    #expect(TensorStatistics([[1]], .sum).share(outside: 0, 0.5) == nil)
+  }
+
   @Test func nothingIsGatheredUnasked() throws {
     let arrangement = try #require(ChannelArrangement(extents: [2, 2], axis: 1))
     let plain = TensorStatistics([[1, 2, 3, 4]], [], arrangement)

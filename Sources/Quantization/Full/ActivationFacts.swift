@@ -4,6 +4,8 @@ public struct ActivationFacts: Sendable {
   public var lower: Float
   /// The upper end of that range.
   public var upper: Float
+  /// The share of its elements outside that range; nil where it wasn't gathered.
+  public var outsideShare: Double?
   /// The mean of each channel over all samples and positions; empty where it wasn't gathered.
   public var channelMeans: [Double]
   /// The variance of each channel.
