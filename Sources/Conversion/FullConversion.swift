@@ -57,8 +57,10 @@ struct FullConversion {
     let writer = try ONNXWriter(model)
     outcome.outputByteCount = writer.byteCount
     outcome.files = try writer.write(to: job.outputPath, pool: pool) { _, _ in }
-    outcome.quality = try Assessment(job: job, pool: pool, observer: observer).run(
-      samples, calibrated: samples.count)
+    outcome.quality = try Assessment(
+      job: job, pool: pool, observer: observer,
+      arithmetic: full.settings.profile.fusesIntegerOperators ? .integer : .simulated
+    ).run(samples, calibrated: samples.count)
     outline.note(operations)
     outline.note(pairs)
     warnings += report(
