@@ -1,5 +1,6 @@
 #include "quantized.h"
 #include "dispatch.h"
+#include <math.h>
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -31,14 +32,42 @@ DISPATCHED void gs_quantize_even_each(const float *values, size_t count, const f
   STORE(on_grid(values[i] / scales[i], zeros[i], grid))
 }
 
+// A sum of products and its bias, which wraps around as 32-bit integers do, as a float32.
+INLINE float biased(int32_t sum, int32_t bias) { return (float)(int32_t)((uint32_t)sum + (uint32_t)bias); }
+
 DISPATCHED void gs_requantize(const int32_t *sums, size_t count, int32_t bias, float scale, int32_t zero,
                               gs_grid grid, void *out) {
-  STORE(on_grid((float)(int32_t)((uint32_t)sums[i] + (uint32_t)bias) * scale, zero, grid))
+  STORE(on_grid(biased(sums[i], bias) * scale, zero, grid))
 }
 
-DISPATCHED void gs_requantize_each(const int32_t *sums, size_t count, const float *scales, int32_t zero,
-                                   gs_grid grid, void *out) {
-  STORE(on_grid((float)sums[i] * scales[i], zero, grid))
+DISPATCHED void gs_requantize_each(const int32_t *sums, size_t count, const int32_t *biases, const float *scales,
+                                   int32_t zero, gs_grid grid, void *out) {
+  STORE(on_grid(biased(sums[i], biases[i]) * scales[i], zero, grid))
+}
+
+DISPATCHED void gs_requantize_sums(const float *sums, size_t count, const int32_t *biases, const float *scales,
+                                   int32_t zero, gs_grid grid, void *out) {
+  if (biases) {
+    STORE(on_grid(biased((int32_t)sums[i], biases[i]) * scales[i], zero, grid))
+  } else {
+    STORE(on_grid(sums[i] * scales[i], zero, grid))
+  }
+}
+
+DISPATCHED void gs_scale_sums(float *sums, size_t count, const int32_t *biases, const float *scales,
+                              const float *terms) {
+  for (size_t i = 0; i < count; i++) sums[i] = biased((int32_t)sums[i], biases[i]) * scales[i] + terms[i];
+}
+
+#define ADD(TYPE)                                                                                      \
+  {                                                                                                    \
+    const TYPE *from = a, *other = b;                                                                  \
+    STORE(on_grid(fmaf((float)from[i], left, fmaf((float)other[i], right, fixed)), 0, grid))           \
+  }
+
+DISPATCHED void gs_add_integers(const void *a, const void *b, size_t count, float left, float right, float fixed,
+                                gs_grid grid, void *out) {
+  if (grid.type == GS_HELD_INT8) ADD(int8_t) else ADD(uint8_t)
 }
 
 #define LOAD(TYPE, SCALE, ZERO)                                                                        \

@@ -1,3 +1,4 @@
+import Inference
 import ModelFormats
 import ModelGraph
 import SampleData
@@ -8,6 +9,8 @@ struct Assessment {
   let job: ConversionJob
   let pool: WorkerPool
   let observer: (any ConversionObserver)?
+  /// How the written model is computed: its target's way.
+  var arithmetic = QuantizedArithmetic.simulated
 
   /// On samples that weren't used for calibration where there are some, else on those that were.
   ///
@@ -34,14 +37,14 @@ struct Assessment {
   private func makeAssessor() throws(Failure) -> Assessor {
     try Assessor(
       float: ModelLoader.load(path: job.modelPath),
-      quantized: ModelLoader.load(path: job.outputPath))
+      quantized: ModelLoader.load(path: job.outputPath), arithmetic: arithmetic)
   }
 
   private func compare(
     _ assessor: Assessor, _ samples: CalibrationSet, _ used: Range<Int>,
     source: QualityReport.Source
   ) throws(Failure) -> QualityReport {
-    observer?.began("compare", total: used.count)
+    observer?.began("compare", total: used.count, of: .samples)
     defer { observer?.ended() }
     return try assessor.compare(
       Array(used), workers: pool, source: source,

@@ -14,11 +14,16 @@ struct Assessor {
   static let sampleLimit = 16
 
   /// Prepares both models.
-  init(float: Model, quantized: Model) throws(Failure) {
+  ///
+  /// - Parameter arithmetic: how the quantized model is computed; its target's way.
+  init(
+    float: Model, quantized: Model, arithmetic: QuantizedArithmetic = .simulated
+  ) throws(Failure) {
     scoreOutputs = Set(
       float.graph.outputs.filter(Assessor.looksLikeScores).map(\.name))
     self.float = try InferenceSession(model: float, options: .init(threads: 1))
-    self.quantized = try InferenceSession(model: quantized, options: .init(threads: 1))
+    self.quantized = try InferenceSession(
+      model: quantized, options: .init(threads: 1, arithmetic: arithmetic))
   }
 
   /// Rows of scores come out of a classifier's last product or a softmax.

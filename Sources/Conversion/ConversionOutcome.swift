@@ -108,10 +108,16 @@ public struct ReportFacts: Sendable {
 
 /// Told of a conversion's steps as they happen.
 public protocol ConversionObserver: Sendable {
-  /// A step begins; `total` is its amount of work in bytes.
-  func began(_ step: String, total: Int)
+  /// A step begins; `total` is its amount of work.
+  func began(_ step: String, total: Int, of unit: ProgressUnit)
   /// That much of the step is done. Called from any thread.
   func advanced(by amount: Int)
   /// The step is over.
   func ended()
+}
+
+/// What a step's work is counted in.
+public enum ProgressUnit: Sendable {
+  case bytes
+  case samples
 }

@@ -57,8 +57,10 @@ struct FullConversion {
     let writer = try ONNXWriter(model)
     outcome.outputByteCount = writer.byteCount
     outcome.files = try writer.write(to: job.outputPath, pool: pool) { _, _ in }
-    outcome.quality = try Assessment(job: job, pool: pool, observer: observer).run(
-      samples, calibrated: samples.count)
+    outcome.quality = try Assessment(
+      job: job, pool: pool, observer: observer,
+      arithmetic: full.settings.profile.fusesIntegerOperators ? .integer : .simulated
+    ).run(samples, calibrated: samples.count)
     outline.note(operations)
     outline.note(pairs)
     warnings += report(
@@ -116,7 +118,7 @@ struct FullConversion {
       targets: plan.groups.flatMap(\.values).map { value in
         .init(name: value.name, trailingAxes: plan.trailingAxes(of: value))
       } + shapesOnly, request: full.method.request)
-    observer?.began("calibrate", total: samples.count)
+    observer?.began("calibrate", total: samples.count, of: .samples)
     defer { observer?.ended() }
     let gathered = try calibrator.run(
       samples.count, workers: pool,

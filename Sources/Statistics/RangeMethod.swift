@@ -5,8 +5,9 @@ public enum RangeMethod: Hashable, Sendable, CaseIterable {
   /// The threshold under which the integers tell most about the distribution, kept from clipping
   /// so much that the error grows: see `DivergenceThreshold`.
   case kullbackLeibler
-  /// Without the lowest and the highest ten-thousandth of each sample, averaged over samples. Where
-  /// that leaves nothing but 0 of a tensor that holds more, MAX_MIN.
+  /// Without the lowest and the highest ten-thousandth of each sample, averaged over samples; or
+  /// without one of the two, or MAX_MIN, where more would make the expected error larger than
+  /// MAX_MIN's: what is cut off there are no outliers.
   case outlierRemoval
   /// The range with the least expected squared error: see `LeastErrorSearch`.
   case auto
@@ -16,7 +17,7 @@ public enum RangeMethod: Hashable, Sendable, CaseIterable {
     switch self {
     case .maxMin: []
     case .kullbackLeibler, .auto: .histogram
-    case .outlierRemoval: .tails
+    case .outlierRemoval: [.tails, .histogram]
     }
   }
 
@@ -34,16 +35,30 @@ public enum RangeMethod: Hashable, Sendable, CaseIterable {
     let whole = ActivationRange(extremes.lowerBound, extremes.upperBound, grid: grid)
     guard self != .maxMin, whole.lower < whole.upper, extremes.lowerBound < extremes.upperBound
     else { return whole }
-    if self == .outlierRemoval {
-      guard let tails = statistics.meanTails, tails != 0...0 else { return whole }
-      return ActivationRange(tails.lowerBound, tails.upperBound, grid: grid)
-    }
     guard let histogram = statistics.histogram, let error = ExpectedError(statistics)
     else { return whole }
-    if self == .auto {
-      return LeastErrorSearch(error: error, whole: whole, grid: grid).best()
+    switch self {
+    case .maxMin: return whole
+    case .outlierRemoval:
+      guard let tails = statistics.meanTails, tails != 0...0 else { return whole }
+      let most = error.sum(whole, grid)
+      return RangeMethod.cuts(extremes, tails).map {
+        ActivationRange($0.lowerBound, $0.upperBound, grid: grid)
+      }.first { error.sum($0, grid) <= most } ?? whole
+    case .auto: return LeastErrorSearch(error: error, whole: whole, grid: grid).best()
+    case .kullbackLeibler:
+      return DivergenceThreshold(
+        histogram: histogram, error: error, whole: whole, grid: grid
+      ).range()
     }
-    return DivergenceThreshold(histogram: histogram, error: error, whole: whole, grid: grid).range()
+  }
+
+  /// Both tails cut off, then the upper one, then the lower one.
+  private static func cuts(
+    _ extremes: ClosedRange<Float>, _ tails: ClosedRange<Float>
+  ) -> [ClosedRange<Float>] {
+    let (low, high) = (extremes.lowerBound, extremes.upperBound)
+    return [tails, low...max(low, tails.upperBound), min(high, tails.lowerBound)...high]
   }
 
   /// The range for a tensor, checked on samples that it was not chosen by: where `heldBack`

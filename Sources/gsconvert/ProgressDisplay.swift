@@ -8,6 +8,7 @@ final class ProgressDisplay: ConversionObserver {
   private struct State {
     var step = ""
     var total = 0
+    var unit = ProgressUnit.bytes
     var done = 0
     var start = 0.0
     var shownAt = 0.0
@@ -26,9 +27,9 @@ final class ProgressDisplay: ConversionObserver {
     self.isTerminal = isTerminal && !console.isJSON
   }
 
-  func began(_ step: String, total: Int) {
+  func began(_ step: String, total: Int, of unit: ProgressUnit) {
     let now = ProcessUsage.seconds
-    state.withLock { $0 = State(step: step, total: total, start: now, shownAt: now) }
+    state.withLock { $0 = State(step: step, total: total, unit: unit, start: now, shownAt: now) }
   }
 
   func advanced(by amount: Int) {
@@ -65,7 +66,12 @@ final class ProgressDisplay: ConversionObserver {
     let width = 30
     let filled = Int(share * Double(width))
     let bar = String(repeating: "#", count: filled) + String(repeating: " ", count: width - filled)
-    return "\(state.step)  [\(bar)] \(NumberText.fixed(share * 100, 0)) %   "
-      + "\(NumberText.bytes(Int(rate)))/s   ETA \(NumberText.fixed(remaining, 1)) s "
+    let pace =
+      switch state.unit {
+      case .bytes: "\(NumberText.bytes(Int(rate)))/s"
+      case .samples: "\(state.done) of \(state.total) samples"
+      }
+    return "\(state.step)  [\(bar)] \(NumberText.fixed(share * 100, 0)) %   \(pace)   "
+      + "ETA \(NumberText.fixed(remaining, 1)) s "
   }
 }

@@ -14,11 +14,15 @@ struct GoldenCase: CustomTestStringConvertible {
   static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("fixtures")
 
-  static let all: [GoldenCase] = {
-    let folder = fixtures.appendingPathComponent("inference/cases").path
+  static let all = cases(in: "inference/cases")
+  /// Quantized models whose operators ONNX Runtime ran in integers: make_integer_cases.py.
+  static let integers = cases(in: "inference/integers")
+
+  private static func cases(in name: String) -> [GoldenCase] {
+    let folder = fixtures.appendingPathComponent(name).path
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder).sorted()) ?? []
     return names.map { GoldenCase(path: "\(folder)/\($0)") }
-  }()
+  }
 
   /// A fresh model, whose values nothing else shares.
   func model() throws -> Model { try ONNXReader.read(path: "\(path)/model.onnx") }

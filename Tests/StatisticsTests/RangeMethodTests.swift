@@ -188,11 +188,28 @@ import Testing
   @Test func outliersAreRemovedButNotEverything() {
     let rare: [Float] = (0..<20001).map { $0 == 40 ? 5 : 0 }
     let grid = Self.grids[0]
-    let kept = RangeMethod.outlierRemoval.range(of: TensorStatistics([rare], .tails), grid: grid)
+    let kept = RangeMethod.outlierRemoval.range(of: TensorStatistics([rare], all), grid: grid)
     #expect(kept.lower == 0 && kept.upper == 5)
     let ramp: [Float] = (0..<20000).map { Float($0) }
-    let cut = RangeMethod.outlierRemoval.range(of: TensorStatistics([ramp], .tails), grid: grid)
+    let cut = RangeMethod.outlierRemoval.range(of: TensorStatistics([ramp], all), grid: grid)
     #expect(cut.lower == 0 && cut.upper == 19998)
+  }
+
+  /// One value far out costs more cut off than the coarser steps that it asks for.
+  @Test func outlierRemovalIsNeverWorseThanMaximumAndMinimum() throws {
+    var data = TestData.printed()
+    for values in Self.cases(&data) {
+      let statistics = TensorStatistics([values], all)
+      let expected = try #require(ExpectedError(statistics))
+      for grid in Self.grids {
+        let range = RangeMethod.outlierRemoval.range(of: statistics, grid: grid)
+        let whole = RangeMethod.maxMin.range(of: statistics, grid: grid)
+        #expect(expected.sum(range, grid) <= expected.sum(whole, grid))
+      }
+    }
+    let far: [Float] = (0..<20000).map { Float($0) / 20000 } + [1000]
+    let statistics = TensorStatistics([far], all)
+    #expect(RangeMethod.outlierRemoval.range(of: statistics, grid: Self.grids[0]).upper == 1000)
   }
 
   @Test func methodsDoWithoutWhatWasNotGathered() {

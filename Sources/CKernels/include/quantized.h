@@ -31,9 +31,21 @@ void gs_dequantize_each(const void *values, gs_integer type, size_t count, const
 void gs_requantize(const int32_t *sums, size_t count, int32_t bias, float scale, int32_t zero, gs_grid grid,
                    void *out);
 
-/// The same with a scale for each sum, and no bias.
-void gs_requantize_each(const int32_t *sums, size_t count, const float *scales, int32_t zero, gs_grid grid,
-                        void *out);
+/// The same with a bias and a scale for each sum.
+void gs_requantize_each(const int32_t *sums, size_t count, const int32_t *biases, const float *scales,
+                        int32_t zero, gs_grid grid, void *out);
+
+/// The same for sums that are integers in float32, below 2^24; without biases where there are none.
+void gs_requantize_sums(const float *sums, size_t count, const int32_t *biases, const float *scales,
+                        int32_t zero, gs_grid grid, void *out);
+
+/// sums[i] = (sums[i] + biases[i]) * scales[i] + terms[i], in place; sums are integers in float32, below 2^24.
+void gs_scale_sums(float *sums, size_t count, const int32_t *biases, const float *scales, const float *terms);
+
+/// out[i] = clamp(round(left * a[i] + (right * b[i] + fixed))) of 8-bit integers, both of the grid's type; each
+/// multiplication rounds with the addition behind it.
+void gs_add_integers(const void *a, const void *b, size_t count, float left, float right, float fixed,
+                     gs_grid grid, void *out);
 
 /// Unpacks rows of a matrix of 4-bit (or 8-bit) integers, without a sign, in blocks of `block` that share
 /// a scale and a zero: out[l * stride] = (integer - zero) * scale.

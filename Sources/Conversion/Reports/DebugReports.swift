@@ -75,7 +75,7 @@ struct DebugReports {
   }
 
   private func write(_ rounds: Rounds, _ run: DistributionRun) throws(Failure) -> [Written] {
-    observer?.began("report", total: rounds.count)
+    observer?.began("report", total: rounds.count, of: .samples)
     defer { observer?.ended() }
     return try pool.map(rounds.count) { (index) throws(Failure) in
       let round = try run.round(rounds.feeds(index))

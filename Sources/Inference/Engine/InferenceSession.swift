@@ -13,11 +13,16 @@ public final class InferenceSession: Sendable {
     public var threads: Int
     /// Which values an observer wants to see, by name. What isn't watched costs nothing.
     public var isWatched: @Sendable (String) -> Bool
+    /// How operators between QuantizeLinear and DequantizeLinear are computed.
+    public var arithmetic: QuantizedArithmetic
 
     /// Makes options.
-    public init(threads: Int = 1, isWatched: @escaping @Sendable (String) -> Bool = { _ in false })
-    {
+    public init(
+      threads: Int = 1, arithmetic: QuantizedArithmetic = .simulated,
+      isWatched: @escaping @Sendable (String) -> Bool = { _ in false }
+    ) {
       self.threads = threads
+      self.arithmetic = arithmetic
       self.isWatched = isWatched
     }
   }
@@ -58,7 +63,8 @@ public final class InferenceSession: Sendable {
       program = try ProgramBuilder.build(
         graph,
         environment: .init(
-          operatorSets: model.operatorSets, pool: BufferPool(), isWatched: options.isWatched))
+          operatorSets: model.operatorSets, pool: BufferPool(), arithmetic: options.arithmetic,
+          isWatched: options.isWatched))
     } catch {
       throw Failure(inference: error)
     }

@@ -99,6 +99,15 @@ struct NodeSettings {
     index < node.inputs.count && node.inputs[index] != nil
   }
 
+  /// A call with the constant inputs alone; nil unless all inputs but one are constant.
+  func constantCall(except index: Int) -> KernelCall? {
+    let given = node.inputs.indices.filter { $0 != index && node.inputs[$0] != nil }
+    guard given.allSatisfy({ constants[$0] != nil }) else { return nil }
+    return KernelCall(
+      inputs: node.inputs.indices.map { constants[$0].map { .tensor($0) } },
+      context: RunContext(pool: BufferPool(), workers: .init(threads: 1)), observer: nil)
+  }
+
   private func mistyped(_ name: String, _ kind: String) -> KernelProblem {
     KernelProblem("the attribute '\(name)' is not \(kind)")
   }

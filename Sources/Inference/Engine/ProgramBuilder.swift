@@ -8,6 +8,8 @@ struct ProgramBuilder {
     let operatorSets: [OperatorSet]
     /// Memory of constants.
     let pool: BufferPool
+    /// How quantized operators are computed.
+    let arithmetic: QuantizedArithmetic
     /// Which values a tap wants to see, by name.
     let isWatched: (String) -> Bool
 
@@ -55,7 +57,7 @@ struct ProgramBuilder {
           try Tensor(constant: data, pool: environment.pool))
       }
     }
-    var drafts = needed(try ordered())
+    var drafts = needed(onIntegers(try ordered()))
     drafts = try fold(drafts)
     drafts = fuse(drafts)
     return try assemble(drafts)
@@ -98,6 +100,13 @@ struct ProgramBuilder {
       waiting = later
     }
     return result
+  }
+
+  /// The drafts with quantized groups on integers, where the session wants that.
+  private func onIntegers(_ drafts: [Draft]) -> [Draft] {
+    guard environment.arithmetic == .integer else { return drafts }
+    let known = constants
+    return IntegerGroups(drafts, graph: graph) { known[ObjectIdentifier($0)]?.tensor }.replaced()
   }
 
   /// Leaves out nodes that neither an output nor a tap needs.

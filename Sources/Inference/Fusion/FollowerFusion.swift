@@ -52,7 +52,7 @@ struct FollowerFusion {
     switch draft.node.operatorType {
     case "Relu": return .plain(.relu)
     case "Clip":
-      guard let bounds = clipBounds(draft) else { return nil }
+      guard let bounds = Self.bounds(of: draft, constant: constant) else { return nil }
       return .plain(.clip(low: bounds.low, high: bounds.high))
     case "Add":
       guard draft.inputs.count == 2,
@@ -79,7 +79,11 @@ struct FollowerFusion {
     }
   }
 
-  private func clipBounds(_ draft: Draft) -> (low: Float, high: Float)? {
+  /// What a ReLU or Clip bounds its input by; nil where that isn't known before any run.
+  static func bounds(
+    of draft: Draft, constant: (Value) -> Tensor?
+  ) -> (low: Float, high: Float)? {
+    if draft.node.operatorType == "Relu" { return (0, .greatestFiniteMagnitude) }
     func bound(_ index: Int, _ name: String, _ fallback: Float) -> Float? {
       if index < draft.inputs.count, let value = draft.inputs[index] {
         guard let tensor = constant(value), tensor.elementType == .float32, tensor.count == 1 else {

@@ -1,3 +1,4 @@
+import GraphPasses
 import ModelGraph
 import Support
 
@@ -25,11 +26,12 @@ public struct FullQuantizer {
   public func apply(to graph: Graph) -> [QuantizedOperation] {
     let forms = ActivationForms(plan, settings, facts: facts, graph: graph)
     for value in plan.groups.flatMap(\.values) { mark(value, forms) }
+    let uses = GraphUses(graph)
     let jobs = plan.operations.map { operation in
       OperationEncoder(
         operation: operation, input: forms[operation.input],
         outputFactors: operation.quantizesOutput ? forms[operation.output]?.factors : nil,
-        facts: facts[operation.input.name], settings: settings)
+        facts: facts[operation.input.name], settings: settings, uses: uses)
     }
     let encoded = pool.map(jobs.count) { jobs[$0].encoded() }
     var results: [QuantizedOperation] = []

@@ -15,7 +15,7 @@ struct OperationEncoder: @unchecked Sendable {
   /// The operator's own bias.
   let oldBias: Value?
   /// The constant that an Add right behind a MatMul adds to each channel.
-  let followingBias: (node: Node, input: Int, value: Value)?
+  let followingBias: FollowingBias?
 
   /// Integers that are made already.
   struct Integers: Sendable {
@@ -47,7 +47,7 @@ struct OperationEncoder: @unchecked Sendable {
 
   init(
     operation: IntegerOperation, input: ActivationForms.Form?, outputFactors: [Float]?,
-    facts: ActivationFacts?, settings: FullQuantizationSettings
+    facts: ActivationFacts?, settings: FullQuantizationSettings, uses: GraphUses
   ) {
     self.operation = operation
     inputScale = input?.grid.scale ?? 1
@@ -66,7 +66,9 @@ struct OperationEncoder: @unchecked Sendable {
     let layout = ChannelLayout(
       dimensions: source.dimensions, axis: operation.channelAxis, kernelAxis: operation.kernelAxis)
     oldBias = node.inputs.count > 2 ? node.inputs[2] : nil
-    followingBias = OperationEncoder.followingBias(of: operation, channels: layout.channels)
+    followingBias =
+      settings.biasCorrection && outputFactors == nil
+      ? FollowingBias(operation, channels: layout.channels, uses) : nil
     var recipe = WeightRecipe(
       storage: QuantizedStorage(
         bits: 8, elementType: .int8, axis: settings.perChannel ? operation.channelAxis : nil),
@@ -100,12 +102,6 @@ struct OperationEncoder: @unchecked Sendable {
     return kernel == 1 ? means : means.flatMap { Array(repeating: $0, count: kernel) }
   }
 
-  private static func followingBias(
-    of operation: IntegerOperation, channels: Int
-  ) -> (node: Node, input: Int, value: Value)? {
-    nil
-  }
-
   // MARK: Encoding
 
   func encoded() -> Encoded {
@@ -120,13 +116,16 @@ struct OperationEncoder: @unchecked Sendable {
     var bias = biasFloats()
     if settings.biasCorrection { bias = corrected(bias, floats, weights) }
     guard let bias else { return Encoded(weights: weights, parameters: parameters, bias: nil) }
+    if followingBias != nil {
+      return Encoded(weights: weights, parameters: parameters, bias: integers(of: bias, weights))
+    }
     weights = widened(weights, floats, for: bias)
     return Encoded(
       weights: weights, parameters: parameters, bias: integers(of: bias, weights))
   }
 
   private func biasFloats() -> [Double]? {
-    guard let bias = oldBias?.constant?.float32Values else { return nil }
+    guard let bias = (oldBias ?? followingBias?.value)?.constant?.float32Values else { return nil }
     return bias.enumerated().map { Double($1) * Double(scaling.outputs?[$0] ?? 1) }
   }
 
@@ -135,9 +134,9 @@ struct OperationEncoder: @unchecked Sendable {
   /// With weights `w`, rounded `v` and input means `m`, a channel's mean falls by
   /// `sum (w - v) m` (Nagel et al., arXiv 1906.04721, section 4.2).
   private func corrected(_ bias: [Double]?, _ floats: [Float], _ weights: Integers) -> [Double]? {
-    guard operation.node.operatorType != "MatMul", let facts, !facts.channelMeans.isEmpty else {
-      return bias
-    }
+    guard operation.node.operatorType != "MatMul" || followingBias != nil, let facts,
+      !facts.channelMeans.isEmpty
+    else { return bias }
     guard facts.channelMeans.count == rows.inputs * rows.groups else { return bias }
     var result = bias ?? Array(repeating: 0, count: rows.outputs)
     for output in 0..<rows.outputs {

@@ -30,6 +30,9 @@ public struct TargetProfile: Sendable {
   public var scalesActivationChannels: Bool
   /// Whether Relu and Clip after an integer operator vanish in the result's range.
   public var absorbsClipping: Bool
+  /// Whether the runtime fuses DequantizeLinear, an operator and QuantizeLinear into one operator on
+  /// integers.
+  public var fusesIntegerOperators: Bool
 
   /// Whether the node only moves elements of its first input, or of all inputs (Concat).
   public func isMover(_ node: Node) -> Bool {
@@ -49,5 +52,5 @@ public struct TargetProfile: Sendable {
       "Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "Identity", "MaxPool", "Reshape",
       "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze",
     ], pairSumLimit: 128, scalesActivationChannels: true,
-    absorbsClipping: true)
+    absorbsClipping: true, fusesIntegerOperators: true)
 }

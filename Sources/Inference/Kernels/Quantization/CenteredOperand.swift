@@ -7,7 +7,8 @@ struct CenteredOperand: Sendable {
   private let index, zeroIndex: Int
   /// The axis, counted from the last, along which zero points differ.
   private let zeroAxis: Int
-  private let known: Tensor?
+  /// The centered integers, if they are constant.
+  let known: Tensor?
 
   /// An operand of a node; prepared once if it is constant.
   init(_ settings: NodeSettings, _ index: Int, zero: Int, zeroAxis: Int) throws {

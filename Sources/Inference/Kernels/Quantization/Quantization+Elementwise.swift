@@ -5,12 +5,13 @@ import ModelGraph
 extension Families {
   /// Operators that read 8-bit integers and write 8-bit integers on another grid.
   static let quantizedElementwise = [
-    quantizedPair("QLinearAdd") { a, b, step in
-      (a.steps.map { $0 * a.scale / step }, b.steps.map { $0 * b.scale / step }, +)
-    },
-    quantizedPair("QLinearMul") { a, b, step in
-      let factor = a.scale * b.scale / step
-      return (a.steps, b.steps, { $0 * $1 * factor })
+    quantizedPair("QLinearAdd", prepareSum, aligned: addAligned),
+    quantizedPair("QLinearMul") { a, b, grid in
+      let factor = a.scale * b.scale / grid.scale
+      return (
+        a.patterns.map { $0 - a.zero }, b.patterns.map { $0 - b.zero },
+        { grid.integer($0 * $1 * factor) }
+      )
     },
     quantizedFunction("QLinearSigmoid") { _ in { 1 / (1 + exp(-$0)) } },
     quantizedFunction("QLinearLeakyRelu") { settings in
@@ -38,32 +39,76 @@ extension Families {
     numbers.map { UInt8(truncatingIfNeeded: grid.integer($0 / grid.scale)) }
   }
 
-  private typealias Side = (steps: [Float], scale: Float)
+  /// One operand: the integers that its patterns stand for, its scale and its zero point.
+  private typealias Side = (patterns: [Float], scale: Float, zero: Float)
+  /// What to look up for the patterns of both operands, and the integer that two of these make.
   private typealias Pair = (
-    left: [Float], right: [Float], combine: @Sendable (Float, Float) -> Float
+    left: [Float], right: [Float], combine: @Sendable (Float, Float) -> Int32
   )
 
   private static func side(_ type: ElementType, _ parameters: ScaleParameters) throws -> Side {
     let (scale, zero) = try parameters.single()
-    return (try numbers(type, ScaleParameters(scale: 1, zero: zero, type: type)), scale)
+    let patterns = try numbers(type, ScaleParameters(scale: 1, zero: 0, type: type))
+    return (patterns, scale, Float(zero))
+  }
+
+  /// How ONNX Runtime adds: multiplications and additions are fused, zero points gathered.
+  @Sendable private static func prepareSum(_ a: Side, _ b: Side, _ grid: OutputGrid) -> Pair {
+    let sum = QuantizedSum(a, b, grid)
+    return (
+      a.patterns, b.patterns.map { sum.fixed.addingProduct($0, sum.right) },
+      { grid.nearest($1.addingProduct($0, sum.left)) }
+    )
+  }
+
+  @Sendable private static func addAligned(
+    _ a: Side, _ b: Side, _ grid: OutputGrid, _ tensors: (Tensor, Tensor, Tensor)
+  ) {
+    let sum = QuantizedSum(a, b, grid)
+    gs_add_integers(
+      tensors.0.storage.base, tensors.1.storage.base, tensors.2.count, sum.left, sum.right,
+      sum.fixed, grid.grid, tensors.2.storage.base)
+  }
+
+  /// left · a + right · b + fixed is the place of a sum among the result's integers.
+  private struct QuantizedSum {
+    let left, right, fixed: Float
+
+    init(_ a: Side, _ b: Side, _ grid: OutputGrid) {
+      left = a.scale / grid.scale
+      right = b.scale / grid.scale
+      fixed = Float(grid.zero) - (right * b.zero).addingProduct(left, a.zero)
+    }
   }
 
   /// An operator of two tensors, broadcast.
   ///
-  /// - Parameter prepare: from the steps from zero that patterns of both sides stand for, and all
-  ///   scales, what to combine so that steps of the result's grid come out.
+  /// - Parameter aligned: does it for tensors of one type, shape and layout: two and the result.
   private static func quantizedPair(
-    _ name: String, _ prepare: @escaping @Sendable (Side, Side, Float) -> Pair
+    _ name: String, _ prepare: @escaping @Sendable (Side, Side, OutputGrid) -> Pair,
+    aligned: (@Sendable (Side, Side, OutputGrid, (Tensor, Tensor, Tensor)) -> Void)? = nil
   ) -> OperatorDefinition {
     OperatorDefinition(
-      name, domain: "com.microsoft", types: "int8, uint8",
+      name, domain: "com.microsoft", types: "int8, uint8", layouts: .any,
       tensors: { _ in
         { call in
-          let (left, right) = (try call.tensor(0), try call.tensor(3))
+          var (left, right) = (try call.tensor(0), try call.tensor(3))
           let grid = try OutputGrid(call, scale: 6, zero: 7, or: left.elementType)
-          let pair = prepare(
+          let sides = (
             try side(left.elementType, .given(call, scale: 1, zero: 2)),
-            try side(right.elementType, .given(call, scale: 4, zero: 5)), grid.scale)
+            try side(right.elementType, .given(call, scale: 4, zero: 5))
+          )
+          if let aligned, left.shape == right.shape, left.elementType == right.elementType,
+            left.elementType == grid.type
+          {
+            right = try right.converted(to: left.layout, call.context)
+            let result = try call.context.allocate(grid.type, left.shape, layout: left.layout)
+            aligned(sides.0, sides.1, grid, (left, right, result))
+            return [result]
+          }
+          left = try left.converted(to: .rowMajor, call.context)
+          right = try right.converted(to: .rowMajor, call.context)
+          let pair = prepare(sides.0, sides.1, grid)
           let shape = try broadcastShape(left.shape, right.shape)
           guard TensorData.elementCount(of: shape) != nil else {
             throw KernelProblem("the result would have the shape \(shape)")
@@ -77,8 +122,7 @@ extension Families {
             for index in 0..<width {
               let x = pair.left[Int(a[offsets[0] + index * steps[0]])]
               let y = pair.right[Int(b[offsets[1] + index * steps[1]])]
-              out[row * width + index] = UInt8(
-                truncatingIfNeeded: grid.integer(pair.combine(x, y)))
+              out[row * width + index] = UInt8(truncatingIfNeeded: pair.combine(x, y))
             }
           }
           return [result]

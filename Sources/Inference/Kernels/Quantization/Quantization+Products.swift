@@ -5,7 +5,7 @@ extension Families {
   /// Products and convolutions of quantized integers.
   static let integerProducts = [
     integerMatrixProduct, quantizedMatrixProduct, integerConvolution, quantizedConvolution,
-    productToFloat, dynamicProduct,
+    productToFloat, generalProduct, dynamicProduct,
   ]
 
   private static let integerMatrixProduct = OperatorDefinition(
@@ -33,38 +33,23 @@ extension Families {
     "QLinearMatMul", versions: "10; since 21 the same for more types of scales",
     types: "int8, uint8",
     tensors: { settings in
-      let left = try CenteredOperand(settings, 0, zero: 2, zeroAxis: -2)
-      let right = try CenteredOperand(settings, 3, zero: 5, zeroAxis: -1)
+      let product = try QuantizedProduct(settings, left: (0, zero: 2), right: (3, zero: 5))
       return { call in
         let a = try ScaleParameters.given(call, scale: 1, zero: 2).single()
         let b = try ScaleParameters.given(call, scale: 4, zero: 5)
         let grid = try OutputGrid(call, scale: 6, zero: 7)
-        let sums = try IntegerProduct.multiply(
-          left.floats(call), right.floats(call), call.context)
-        return [
-          try grid.requantize(
-            sums, scales: b.scales.map { a.scale * $0 / grid.scale }, call.context)
-        ]
+        let sums = try product.sums(call)
+        let columns = try ColumnScales(
+          columns: sums.shape.last ?? 1, scales: b.scales.map { a.scale * $0 / grid.scale })
+        return [try grid.requantize(sums, columns, call.context)]
       }
     })
 
   private static let quantizedConvolution = OperatorDefinition(
-    "QLinearConv", types: "int8, uint8",
+    "QLinearConv", types: "int8, uint8", layouts: .any,
     tensors: { settings in
-      let input = try CenteredOperand(settings, 0, zero: 2, zeroAxis: -1)
-      let weights = try CenteredOperand(settings, 3, zero: 5, zeroAxis: .min / 2)
-      let convolution = try IntegerConvolution(settings)
-      return { call in
-        let x = try ScaleParameters.given(call, scale: 1, zero: 2).single()
-        let w = try ScaleParameters.given(call, scale: 4, zero: 5)
-        let grid = try OutputGrid(call, scale: 6, zero: 7)
-        let sums = try convolution.run(input.floats(call), weights.floats(call), call.context)
-        return [
-          try grid.requantize(
-            channels: sums, scales: w.scales.map { x.scale * $0 / grid.scale },
-            bias: call.optional(8), call.context)
-        ]
-      }
+      let convolution = try QuantizedConvolution(settings)
+      return { [try convolution.run($0)] }
     })
 
   // MARK: Other domains
@@ -72,16 +57,37 @@ extension Families {
   private static let productToFloat = OperatorDefinition(
     "MatMulIntegerToFloat", domain: "com.microsoft", types: "int8, uint8 to float32",
     tensors: { settings in
-      let left = try CenteredOperand(settings, 0, zero: 4, zeroAxis: -2)
-      let right = try CenteredOperand(settings, 1, zero: 5, zeroAxis: -1)
+      let product = try QuantizedProduct(settings, left: (0, zero: 4), right: (1, zero: 5))
       return { call in
         let a = try ScaleParameters.given(call, scale: 2, zero: 4).single()
         let b = try ScaleParameters.given(call, scale: 3, zero: 5)
-        let sums = try IntegerProduct.multiply(
-          left.floats(call), right.floats(call), call.context)
+        let sums = try product.sums(call)
+        let columns = try ColumnScales(
+          columns: sums.shape.last ?? 1, scales: b.scales.map { a.scale * $0 },
+          terms: call.optional(6))
+        return [try columns.numbers(sums, call.context)]
+      }
+    })
+
+  private static let generalProduct = OperatorDefinition(
+    "QGemm", domain: "com.microsoft", types: "int8, uint8; int8, uint8 or float32 out",
+    tensors: { settings in
+      let alpha = try settings.float("alpha", default: 1)
+      let product = try QuantizedProduct(
+        settings, left: (0, zero: 2), right: (3, zero: 5),
+        isLeftTransposed: settings.flag("transA"), isRightTransposed: settings.flag("transB"))
+      return { call in
+        let a = try ScaleParameters.given(call, scale: 1, zero: 2).single()
+        let b = try ScaleParameters.given(call, scale: 4, zero: 5)
+        let sums = try product.sums(call)
+        let grid = call.has(7) ? try OutputGrid(call, scale: 7, zero: 8) : nil
+        let columns = try ColumnScales(
+          columns: sums.shape.last ?? 1,
+          scales: b.scales.map { alpha * a.scale * $0 / (grid?.scale ?? 1) },
+          biases: call.optional(6))
         return [
-          try scaled(
-            sums, scales: b.scales.map { a.scale * $0 }, bias: call.optional(6), call.context)
+          try grid?.requantize(sums, columns, call.context)
+            ?? columns.numbers(sums, call.context)
         ]
       }
     })
@@ -99,32 +105,12 @@ extension Families {
           ScaleParameters(scale: 1, zero: Int32(zero), type: .uint8), call.context)
         let b = try ScaleParameters.given(call, scale: 2, zero: 3)
         let sums = try IntegerProduct.multiply(left, right.floats(call), call.context)
-        return [
-          try scaled(
-            sums, scales: b.scales.map { scale * $0 }, bias: call.optional(4), call.context)
-        ]
+        let columns = try ColumnScales(
+          columns: sums.shape.last ?? 1, scales: b.scales.map { scale * $0 },
+          terms: call.optional(4))
+        return [try columns.numbers(sums, call.context)]
       }
     })
-
-  /// Sums as numbers: sum · scale + bias, with a scale and a bias for each column or for all.
-  private static func scaled(
-    _ sums: Tensor, scales: [Float], bias: Tensor?, _ context: RunContext
-  ) throws -> Tensor {
-    let columns = sums.shape.last ?? 1
-    guard scales.count == 1 || scales.count == columns,
-      bias.map({ $0.elementType == .float32 && $0.count == columns }) ?? true
-    else { throw KernelProblem("\(scales.count) scales or the bias do not fit \(columns) columns") }
-    let result = try context.allocate(.float32, sums.shape)
-    let out = result.mutableElements(Float.self)
-    let values = sums.elements(Int32.self)
-    let shifts = bias?.elements(Float.self)
-    for index in 0..<sums.count {
-      let column = index % columns
-      let scaled = Float(values[index]) * (scales.count == 1 ? scales[0] : scales[column])
-      out[index] = shifts.map { scaled + $0[column] } ?? scaled
-    }
-    return result
-  }
 }
 
 /// What a quantized operator's results are put on.
@@ -132,7 +118,7 @@ struct OutputGrid: Sendable {
   let type: ElementType
   let scale: Float
   let zero: Int32
-  private let grid: gs_grid
+  let grid: gs_grid
 
   /// Reads the scale and the zero point of an output.
   init(_ call: KernelCall, scale: Int, zero: Int, or fallback: ElementType? = nil) throws {
@@ -150,23 +136,28 @@ struct OutputGrid: Sendable {
     return Int32(bounded.rounded(.toNearestOrEven)) + zero
   }
 
-  /// Sums with one scale, or one for each column.
-  func requantize(_ sums: Tensor, scales: [Float], _ context: RunContext) throws -> Tensor {
-    let columns = sums.shape.last ?? 1
-    guard scales.count == 1 || scales.count == columns else {
-      throw KernelProblem("\(scales.count) scales do not fit \(columns) columns")
-    }
-    let result = try context.allocate(type, sums.shape)
-    guard let values = sums.elements(Int32.self).baseAddress else { return result }
-    if scales.count == 1 {
-      gs_requantize(values, sums.count, 0, scales[0], zero, grid, result.storage.base)
-      return result
-    }
-    scales.withUnsafeBufferPointer { scales in
-      guard let base = scales.baseAddress, columns > 0 else { return }
-      for row in 0..<sums.count / columns {
-        gs_requantize_each(
-          values + row * columns, columns, base, zero, grid, result.storage.base + row * columns)
+  /// The integer nearest to a number of steps that counts from the integer 0.
+  func nearest(_ place: Float) -> Int32 {
+    let bounded = place > Float(grid.low) ? min(place, Float(grid.high)) : Float(grid.low)
+    return Int32(bounded.rounded(.toNearestOrEven))
+  }
+
+  /// Sums with a scale and a bias for each column.
+  ///
+  /// - Parameter sums: int32, or float32 that hold integers below 2^24; columns vary fastest.
+  func requantize(
+    _ sums: Tensor, _ columns: ColumnScales, _ context: RunContext
+  ) throws -> Tensor {
+    let result = try context.allocate(type, sums.shape, layout: sums.layout)
+    let (out, zero, grid) = (result.storage, zero, grid)
+    try columns.forEachPart(of: sums, context) { start, count, biases, scales, _ in
+      if sums.elementType == .float32 {
+        let values = sums.elements(Float.self).baseAddress.map { $0 + start }
+        gs_requantize_sums(
+          values, count, columns.hasBiases ? biases : nil, scales, zero, grid, out.base + start)
+      } else {
+        let values = sums.elements(Int32.self).baseAddress.map { $0 + start }
+        gs_requantize_each(values, count, biases, scales, zero, grid, out.base + start)
       }
     }
     return result
