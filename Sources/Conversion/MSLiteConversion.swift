@@ -84,7 +84,7 @@ struct MSLiteConversion {
     let quantized = plan?.quantized ?? []
     let bytes = quantized.map(\.plan.source.byteCount)
     let channels = quantized.map { $0.recipe.storage.axis == nil ? 1 : $0.recipe.layout.channels }
-    observer?.began("quantize", total: bytes.reduce(0, +))
+    observer?.began("quantize", total: bytes.reduce(0, +), of: .bytes)
     defer { observer?.ended() }
     let slabs = Guarded([[EncodedParameters]](repeating: [], count: quantized.count))
     try writer.write(to: job.outputPath, pool: pool) { [observer] number, parameters in
