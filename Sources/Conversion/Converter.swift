@@ -2,6 +2,7 @@ import ModelFormats
 import ModelGraph
 import Quantization
 import Reports
+import SampleData
 import Support
 
 /// Runs conversions: the only place that sees all rooms.
@@ -46,6 +47,7 @@ public struct Converter {
     var warnings = nonFiniteWarnings(plan)
     guard !plan.quantized.isEmpty else { throw nothingQuantized(plan, warnings) }
 
+    let comparison = job.isDryRun ? nil : try comparisonInput(model)
     let outline = ReportOutline(model.graph)
     Quantizer.apply(plan)
     let before = model.standardOperatorVersion
@@ -65,7 +67,7 @@ public struct Converter {
         outcome.constants[index].signalToNoise = quantized.next()?.signalToNoise
       }
       outcome.files = files
-      outcome.quality = try assess(model)
+      if let comparison { outcome.quality = try assess(comparison, &warnings) }
       warnings += report(outline, plan, parameters, &outcome)
       outcome.trial = try trial?.run(job.outputPath, threads: job.threads)
     }
@@ -197,14 +199,40 @@ public struct Converter {
     return reports.warnings
   }
 
-  /// Compares the results on samples where there are some, on random input only if that is asked for.
-  private func assess(_ model: Model) throws(Failure) -> QualityReport? {
-    let assessment = Assessment(job: job, pool: pool, observer: observer)
+  /// What the written model will be compared on: samples where there are some, random input only if
+  /// a cosine is asked for. Wrong samples are told here, before anything is written.
+  private func comparisonInput(_ model: Model) throws(Failure) -> ComparisonInput? {
     if let samples = try job.reportSamples?.open(model, shapes: job.inputShapes) {
-      return try assessment.run(samples, calibrated: 0)
+      return .samples(samples)
     }
     guard job.minCosine != nil else { return nil }
-    return try assessment.run(MadeFeeds(model, shapes: job.inputShapes))
+    return .random(try MadeFeeds(model, shapes: job.inputShapes))
+  }
+
+  private enum ComparisonInput {
+    case samples(CalibrationSet)
+    case random(MadeFeeds)
+  }
+
+  /// Compares the results; that a model doesn't run here fails a conversion only if a cosine is asked
+  /// for.
+  private func assess(
+    _ input: ComparisonInput, _ warnings: inout [Diagnostic]
+  ) throws(Failure) -> QualityReport? {
+    let assessment = Assessment(job: job, pool: pool, observer: observer)
+    do throws(Failure) {
+      switch input {
+      case .samples(let samples): return try assessment.run(samples, calibrated: 0)
+      case .random(let feeds): return try assessment.run(feeds)
+      }
+    } catch {
+      guard job.minCosine == nil, let first = error.diagnostics.first else { throw error }
+      warnings.append(
+        Diagnostic(
+          .reportFailed, "the models could not be compared: \(first.message)", severity: .warning,
+          location: first.location, notes: first.notes, help: "the model itself is written"))
+      return nil
+    }
   }
 
   private func round(_ model: Model) throws(Failure) -> DebugReports.Rounds {

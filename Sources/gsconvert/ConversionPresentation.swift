@@ -13,9 +13,14 @@ struct ConversionPresentation {
 
   /// What the result lacks; nil where it is as good as was asked for.
   var shortfall: Diagnostic? {
-    guard let least = options.minCosine, let quality = outcome.quality,
-      let worst = quality.outputs.min(by: { $0.cosine < $1.cosine }), worst.cosine < least
-    else { return nil }
+    guard let least = options.minCosine, let quality = outcome.quality else { return nil }
+    guard let worst = quality.outputs.min(by: { $0.cosine < $1.cosine }) else {
+      return Diagnostic(
+        .belowMinCosine,
+        "--minCosine asks for \(least), and the model has no float32 result to compare",
+        help: "the files are kept; leave --minCosine out for this model")
+    }
+    guard worst.cosine < least else { return nil }
     return Diagnostic(
       .belowMinCosine,
       "the cosine of '\(worst.name)' between the float and the written model is "

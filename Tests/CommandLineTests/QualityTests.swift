@@ -42,6 +42,39 @@ import Testing
     #expect(try #require(output["cosine"] as? Double) < 1)
   }
 
+  @Test func wrongSamplesAreToldBeforeAnythingIsWritten() throws {
+    let folder = try TemporaryFolder(model: Fixtures.digits)
+    try folder.write(
+      "job.cfg",
+      """
+      [common_quant_param]
+      quant_type=WEIGHT_QUANT
+      [data_preprocess_param]
+      calibrate_path=image:samples
+      calibrate_size=1
+      input_type=BIN
+
+      """)
+    try folder.makeFolder("samples")
+    try folder.write("samples/0.bin", "short")
+    let outcome = try Program.run(Fixtures.job, in: folder)
+    #expect(outcome.status == 65, "\(outcome.error)")
+    #expect(outcome.error.contains("0.bin"))
+    #expect(try !folder.files().contains { $0.hasSuffix(".onnx") && $0 != "model.onnx" })
+  }
+
+  @Test func aModelThatDoesNotRunFailsOnlyWhereACosineIsAsked() throws {
+    let flags = [
+      "--modelFile=\(Fixtures.model("custom_domain_norun"))", "--outputFile=result.onnx",
+      "--configFile=job.cfg",
+    ]
+    let folder = try TemporaryFolder(configuration: Fixtures.weightQuantization)
+    #expect(try Program.run(flags, in: folder).status == 0)
+    let outcome = try Program.run(flags + ["--minCosine=0.5"], in: folder)
+    #expect(outcome.status != 0 && outcome.status != 2, "\(outcome.error)")
+    #expect(outcome.outputLines.last?.hasPrefix("CONVERT RESULT FAILED") == true)
+  }
+
   @Test(arguments: ["1.5", "-2", "much", "nan"]) func noCosine(text: String) throws {
     let (folder, outcome) = try Self.convert(["--minCosine=\(text)"])
     #expect(outcome.status == 64)
