@@ -77,18 +77,33 @@ public struct Calibrator: Sendable {
     sample: @Sendable (Int) throws(Failure) -> [String: TensorData],
     finished: (@Sendable () -> Void)? = nil
   ) throws(Failure) -> [String: CalibratedActivation] {
-    let fold = Guarded(OrderedFold())
+    struct State {
+      var fold = OrderedFold<(name: String, observed: CalibratedActivation)>()
+      var totals: [String: CalibratedActivation] = [:]
+    }
+    let state = Guarded(State())
     try session.forEachSample(
       count, workers: workers, feeds: sample,
       observer: { index, name, tensor in
         guard let observed = observe(name, tensor) else { return }
-        fold.withLock { $0.add(observed, name, sample: index) }
+        state.withLock { $0.fold.add((name, observed), sample: index) }
       },
       visit: { (index, _) throws(Failure) in
-        fold.withLock { $0.finish(index) }
+        state.withLock { state in
+          var totals = state.totals
+          state.totals = [:]
+          state.fold.finish(index) { name, observed in
+            if totals[name] == nil {
+              totals[name] = observed
+            } else {
+              totals[name]?.merge(observed)
+            }
+          }
+          state.totals = totals
+        }
         finished?()
       })
-    return fold.withLock { $0.totals }
+    return state.withLock { $0.totals }
   }
 
   private func observe(_ name: String, _ tensor: Tensor) -> CalibratedActivation? {
@@ -114,37 +129,6 @@ public struct Calibrator: Sendable {
       }
       return CalibratedActivation(
         statistics: statistics, channelReaches: reaches ?? [], shape: tensor.shape)
-    }
-  }
-}
-
-/// Folds what samples tell in their order, whatever order they finish in.
-private struct OrderedFold {
-  private(set) var totals: [String: CalibratedActivation] = [:]
-  private var waiting: [Int: [String: CalibratedActivation]] = [:]
-  private var finished: Set<Int> = []
-  private var next = 0
-
-  /// An activation seen again within a sample, in a loop, is merged as it comes.
-  mutating func add(_ observed: CalibratedActivation, _ name: String, sample: Int) {
-    if waiting[sample]?[name] == nil {
-      waiting[sample, default: [:]][name] = observed
-    } else {
-      waiting[sample]?[name]?.merge(observed)
-    }
-  }
-
-  mutating func finish(_ sample: Int) {
-    finished.insert(sample)
-    while finished.remove(next) != nil {
-      for (name, observed) in waiting.removeValue(forKey: next) ?? [:] {
-        if totals[name] == nil {
-          totals[name] = observed
-        } else {
-          totals[name]?.merge(observed)
-        }
-      }
-      next += 1
     }
   }
 }

@@ -5,7 +5,6 @@ extension KeyTable {
   ]
 
   private static let thresholds = 0...65_535
-  private static let samplesNeed = "calibration, that is, running the model on samples"
 
   private static let commonSection = SectionEntry(
     common, "What every quantization shares.",
@@ -71,8 +70,7 @@ extension KeyTable {
         refusing: [.of("ON_THE_FLY", needs: "the writer of Ascend models")]),
       Setting(
         "quant_strategy", .words(of: WeightQuantStrategy.self), default: "MAX_MIN", for: .fixedBit,
-        "What the integers are fitted to: the weights (MAX_MIN) or the output on samples (GPTQ).",
-        refusing: [.of("GPTQ", needs: samplesNeed, instead: "quant_strategy=MAX_MIN")]),
+        "What the integers are fitted to: the weights (MAX_MIN) or the output on samples (GPTQ)."),
       Setting(
         "update_mindir", .boolean, default: "true", for: .fixedBit, "Has no known effect.",
         idle: "nothing reads it"),

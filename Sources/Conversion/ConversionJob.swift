@@ -18,6 +18,8 @@ public struct ConversionJob: Sendable {
   public var reportFolder: String?
   /// The samples that reports about weights run the models on; nil for made input.
   public var reportSamples: SampleJob?
+  /// Whether weights are rounded by what their errors cost on samples (GPTQ).
+  public var roundsOnSamples = false
   /// Worker threads; 0 is one for each processor.
   public var threads: Int
   /// Whether to plan only.
@@ -90,6 +92,7 @@ public struct ConversionJob: Sendable {
     if configuration.quantType == .fullQuant { full = FullJob(options, configuration) }
     if !configuration.data.calibratePath.isEmpty {
       reportSamples = SampleJob(options, configuration)
+      roundsOnSamples = weight.quantStrategy == .gptq
     }
   }
 }

@@ -49,7 +49,8 @@ public struct Converter {
 
     let comparison = job.isDryRun ? nil : try comparisonInput(model)
     let outline = ReportOutline(model.graph)
-    Quantizer.apply(plan)
+    let rounded = try roundedOnSamples(plan, model, comparison)
+    Quantizer.apply(plan, rounded: rounded)
     let before = model.standardOperatorVersion
     if let needed = ONNXWriter.requiredOperatorSetVersion(of: model) {
       try OpsetUpgrade.raise(model, to: max(needed, before))
@@ -73,6 +74,15 @@ public struct Converter {
     }
     outcome.seconds = ProcessUsage.seconds - start
     return (outcome, warnings)
+  }
+
+  /// What is rounded on samples, by number; nothing unless that is asked for.
+  private func roundedOnSamples(
+    _ plan: QuantizationPlan, _ model: Model, _ input: ComparisonInput?
+  ) throws(Failure) -> [Int: RoundedWeights] {
+    guard job.roundsOnSamples, case .samples(let samples) = input else { return [:] }
+    return try SampledRounding(job: job, pool: pool, observer: observer)
+      .run(plan, model, samples)
   }
 
   func checkPatterns(_ planner: WeightPlanner, _ model: Model) throws(Failure) {
@@ -222,7 +232,8 @@ public struct Converter {
     let assessment = Assessment(job: job, pool: pool, observer: observer)
     do throws(Failure) {
       switch input {
-      case .samples(let samples): return try assessment.run(samples, calibrated: 0)
+      case .samples(let samples):
+        return try assessment.run(samples, calibrated: job.roundsOnSamples ? samples.count : 0)
       case .random(let feeds): return try assessment.run(feeds)
       }
     } catch {

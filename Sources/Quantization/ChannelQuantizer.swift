@@ -25,16 +25,7 @@ final class ChannelQuantizer {
 
   /// The grid for these weights by the recipe's range method.
   func grid(_ weights: UnsafeBufferPointer<Float>) -> AffineGrid {
-    var minimum: Float = 0
-    var maximum: Float = 0
-    if let base = weights.baseAddress, !weights.isEmpty {
-      gs_range(base, weights.count, &minimum, &maximum)
-    }
-    let bits = recipe.storage.bits
-    let whole =
-      recipe.isSymmetric
-      ? AffineGrid(symmetric: max(abs(minimum), abs(maximum)), bits: bits)
-      : AffineGrid(minimum: minimum, maximum: maximum, bits: bits)
+    let whole = wholeGrid(weights)
     var grid =
       switch recipe.range {
       case .maxMin: whole
@@ -42,6 +33,19 @@ final class ChannelQuantizer {
       }
     if let limit = recipe.pairLimit { grid.scale = limit.scale(from: grid.scale, weights) }
     return grid
+  }
+
+  /// The grid that reaches the largest and the smallest weight.
+  func wholeGrid(_ weights: UnsafeBufferPointer<Float>) -> AffineGrid {
+    var minimum: Float = 0
+    var maximum: Float = 0
+    if let base = weights.baseAddress, !weights.isEmpty {
+      gs_range(base, weights.count, &minimum, &maximum)
+    }
+    let bits = recipe.storage.bits
+    return recipe.isSymmetric
+      ? AffineGrid(symmetric: max(abs(minimum), abs(maximum)), bits: bits)
+      : AffineGrid(minimum: minimum, maximum: maximum, bits: bits)
   }
 
   /// Rounds the weights into `integers`.

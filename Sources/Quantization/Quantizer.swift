@@ -4,10 +4,14 @@ import ModelGraph
 public enum Quantizer {
   /// Gives every constant of the plan its quantized form, numbered in the order of
   /// `plan.quantized`. Integers are made when they are written.
-  public static func apply(_ plan: QuantizationPlan) {
+  ///
+  /// - Parameter rounded: integers that are chosen already, by number.
+  public static func apply(_ plan: QuantizationPlan, rounded: [Int: RoundedWeights] = [:]) {
     for (number, entry) in plan.quantized.enumerated() {
       entry.plan.value.quantized =
-        WeightEncoder(source: entry.plan.source, recipe: entry.recipe)
+        WeightEncoder(
+          source: entry.plan.source, recipe: entry.recipe, rounded: rounded[number]
+        )
         .quantizedConstant(number: number)
     }
   }

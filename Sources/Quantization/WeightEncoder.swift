@@ -9,6 +9,8 @@ import Support
 struct WeightEncoder: Sendable {
   let source: TensorData
   let recipe: WeightRecipe
+  /// Integers that are chosen already; nil to choose them.
+  var rounded: RoundedWeights?
 
   /// Float bytes that a slab of whole rows holds at most; a tensor whose channels aren't whole rows
   /// is one slab.
@@ -98,15 +100,29 @@ struct WeightEncoder: Sendable {
     let quantizer = ChannelQuantizer(recipe: recipe, capacity: layout.elementsPerChannel)
     forEachTile(rows, channels, into: output) { channel in
       let row = rows.row(channel)
-      var grid = quantizer.grid(row)
-      quantizer.round(row, grid)
+      var grid = rounded?.grid(channel) ?? quantizer.grid(row)
+      round(row, channel, grid, quantizer)
       let moments = quantizer.moments(row, zeroPoint: grid.zeroPoint)
-      if recipe.correctsScale { grid.scale = moments.correctedScale(grid.scale) }
+      if correctsScale { grid.scale = moments.correctedScale(grid.scale) }
       parameters.scales.append(grid.scale)
       parameters.zeroPoints.append(grid.zeroPoint)
       parameters.signal += moments.valueSquares
       parameters.noise += moments.squaredError(scale: Double(grid.scale))
       rows.store(quantizer.integers, channel, into: output)
+    }
+  }
+
+  /// Feedback has weighed errors by what they cost; a scale of less squared error would undo that.
+  private var correctsScale: Bool { recipe.correctsScale && rounded == nil }
+
+  private func round(
+    _ row: UnsafeBufferPointer<Float>, _ channel: Int, _ grid: AffineGrid,
+    _ quantizer: ChannelQuantizer
+  ) {
+    if let rounded {
+      rounded.copy(channel, to: quantizer.integers)
+    } else {
+      quantizer.round(row, grid)
     }
   }
 
@@ -129,18 +145,18 @@ struct WeightEncoder: Sendable {
     _ parameters: inout EncodedParameters
   ) {
     let whole = ChannelQuantizer(recipe: recipe, capacity: 0)
-    var grid = whole.grid(floats)
+    var grid = rounded?.grid(0) ?? whole.grid(floats)
     let rows = ChannelRows(
       layout: layout, firstChannel: 0, floats: floats, elementByteCount: elementByteCount)
     let quantizer = ChannelQuantizer(recipe: recipe, capacity: layout.elementsPerChannel)
     var moments = RoundingMoments()
     forEachTile(rows, 0..<layout.channels, into: output) { channel in
       let row = rows.row(channel)
-      quantizer.round(row, grid)
+      round(row, channel, grid, quantizer)
       moments.add(quantizer.moments(row, zeroPoint: grid.zeroPoint))
       rows.store(quantizer.integers, channel, into: output)
     }
-    if recipe.correctsScale { grid.scale = moments.correctedScale(grid.scale) }
+    if correctsScale { grid.scale = moments.correctedScale(grid.scale) }
     parameters.scales = [grid.scale]
     parameters.zeroPoints = [grid.zeroPoint]
     parameters.signal = moments.valueSquares

@@ -48,11 +48,6 @@ import Testing
       "dequant_strategy=ON_THE_FLY"
     ),
     (
-      Fixtures.weightQuantization + "[weight_quant_param]\nquant_strategy=GPTQ\n"
-        + "[data_preprocess_param]\ncalibrate_path=image:.\ncalibrate_size=1\ninput_type=BIN\n",
-      "quant_strategy=GPTQ"
-    ),
-    (
       Fixtures.weightQuantization + "[transform_quant_param]\nexport_precision_mode=FLOAT32\n",
       "export_precision_mode=FLOAT32"
     ),

@@ -65,6 +65,7 @@ void gs_store_int16(const int32_t *in, size_t count, int16_t *out);
 void gs_pack_int4(const int8_t *in, size_t count, uint8_t *out);
 
 #include "elementwise.h"
+#include "feedback.h"
 #include "images.h"
 #include "movement.h"
 #include "quantized.h"

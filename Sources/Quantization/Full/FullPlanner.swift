@@ -128,13 +128,13 @@ public struct FullPlanner {
     return largest > Float.greatestFiniteMagnitude / 4 ? .rangeTooWide : nil
   }
 
-  private static func hasUnitFactors(_ node: Node) -> Bool {
+  static func hasUnitFactors(_ node: Node) -> Bool {
     guard node.operatorType == "Gemm" else { return true }
     return (node.float("alpha") ?? 1) == 1 && (node.float("beta") ?? 1) == 1
       && (node.int("transA") ?? 0) == 0
   }
 
-  private static func hasPlainBias(_ node: Node, channels: Int) -> Bool {
+  static func hasPlainBias(_ node: Node, channels: Int) -> Bool {
     guard node.inputs.count > 2, let bias = node.inputs[2] else { return true }
     guard let values = bias.constant?.float32Values, !bias.isOverridable else { return false }
     return values.count == channels && values.allSatisfy(\.isFinite)

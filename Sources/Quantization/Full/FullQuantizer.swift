@@ -36,8 +36,7 @@ public struct FullQuantizer {
     let encoded = pool.map(jobs.count) { jobs[$0].encoded() }
     var results: [QuantizedOperation] = []
     var number = 0
-    var names = Set(
-      (graph.initializers + graph.nodes.flatMap { $0.outputs.compactMap { $0 } }).map(\.name))
+    var names = UniqueNames(in: graph)
     for (job, encoded) in zip(jobs, encoded) {
       let nodeName = job.operation.node.displayName
       let (weights, bias) = install(encoded, job, in: graph, &number, &names)
@@ -70,7 +69,7 @@ public struct FullQuantizer {
   /// Puts integers in place of the operator's float constants.
   private func install(
     _ encoded: OperationEncoder.Encoded, _ job: OperationEncoder, in graph: Graph,
-    _ number: inout Int, _ names: inout Set<String>
+    _ number: inout Int, _ names: inout UniqueNames
   ) -> (weights: QuantizedOperation.Constant, bias: QuantizedOperation.Constant?) {
     let node = job.operation.node
     func put(_ integers: OperationEncoder.Integers, for original: Value?, as base: String)
@@ -111,7 +110,7 @@ public struct FullQuantizer {
   /// and zero point each, once for all who read a constant.
   private func installConstants(
     of functions: [IntegerFunction], in graph: Graph, _ number: inout Int,
-    _ names: inout Set<String>
+    _ names: inout UniqueNames
   ) {
     var made: [ObjectIdentifier: Value] = [:]
     for function in functions {
@@ -135,15 +134,9 @@ public struct FullQuantizer {
 
   /// A new initializer with a name of its own.
   private static func constant(
-    _ base: String, in graph: Graph, _ names: inout Set<String>
+    _ base: String, in graph: Graph, _ names: inout UniqueNames
   ) -> Value {
-    var name = base
-    var suffix = 1
-    while !names.insert(name).inserted {
-      suffix += 1
-      name = "\(base)_\(suffix)"
-    }
-    let value = Value(name: name)
+    let value = Value(name: names.make(base))
     graph.initializers.append(value)
     return value
   }

@@ -69,7 +69,7 @@ struct OperationEncoder: @unchecked Sendable {
     oldBias = node.inputs.count > 2 ? node.inputs[2] : nil
     followingBias =
       settings.biasCorrection && settings.profile.quantizesBiases && outputFactors == nil
-      ? FollowingBias(operation, channels: layout.channels, uses) : nil
+      ? FollowingBias(operation.node, channels: layout.channels, uses) : nil
     var recipe = WeightRecipe(
       storage: QuantizedStorage(
         bits: 8, elementType: .int8,

@@ -1,0 +1,90 @@
+import Inference
+import ModelGraph
+import Quantization
+import Support
+
+/// Runs a model on samples and gathers second moments of what some operators multiply their weights
+/// with.
+///
+/// The result is the same for any number of workers. Memory is the moments in double precision, and
+/// once more in single precision for each worker.
+public struct MomentsSurvey: Sendable {
+  /// An operator's input.
+  public struct Target: Sendable {
+    /// The activation's name.
+    public var name: String
+    /// How it becomes rows.
+    public var rows: ProductRows
+
+    /// States a target.
+    public init(name: String, rows: ProductRows) {
+      self.name = name
+      self.rows = rows
+    }
+
+    /// Rows to take of one sample: at most 1,500, and fewer of many columns.
+    fileprivate var limit: Int {
+      let columns = rows.columns
+      return max(192, min(1500, 400_000_000 / max(1, columns * columns)))
+    }
+  }
+
+  private let session: InferenceSession
+  private let targets: [Target]
+  private let indices: [String: [Int]]
+
+  /// Prepares the model.
+  ///
+  /// - Throws: an operator that the engine lacks.
+  public init(model: Model, targets: [Target]) throws(Failure) {
+    self.targets = targets
+    let indices = Dictionary(grouping: targets.indices) { targets[$0].name }
+    self.indices = indices
+    session = try InferenceSession(
+      model: model, options: .init(threads: 1, isWatched: { indices[$0] != nil }))
+  }
+
+  /// Looks at all samples.
+  ///
+  /// - Parameters:
+  ///   - sample: makes the inputs of one sample; called from any worker.
+  ///   - finished: told after each sample, from any worker.
+  /// - Returns: the moments of each target; nothing was added to those that no sample reached.
+  public func run(
+    _ count: Int, workers: WorkerPool,
+    sample: @Sendable (Int) throws(Failure) -> [String: TensorData],
+    finished: (@Sendable () -> Void)? = nil
+  ) throws(Failure) -> [InputMoments] {
+    struct State {
+      var fold = OrderedFold<(target: Int, part: InputMoments.Part)>()
+      var totals: [InputMoments]
+    }
+    let state = Guarded(
+      State(
+        totals: targets.map { InputMoments(groups: $0.rows.groups, columns: $0.rows.columns) }))
+    try session.forEachSample(
+      count, workers: workers, feeds: sample,
+      observer: { index, name, tensor in
+        for target in indices[name] ?? [] {
+          let rows = targets[target].rows
+          var part = InputMoments.Part(
+            groups: rows.groups, columns: rows.columns, isDepthwise: rows.isDepthwise)
+          rows.sample(tensor, limit: targets[target].limit, seed: index) { block in
+            part.add(block.elements, count: block.count, group: block.group)
+          }
+          let told = (target, part)
+          state.withLock { $0.fold.add(told, sample: index) }
+        }
+      },
+      visit: { (index, _) throws(Failure) in
+        state.withLock { state in
+          var totals = state.totals
+          state.totals = []
+          state.fold.finish(index) { totals[$0.target].merge($0.part) }
+          state.totals = totals
+        }
+        finished?()
+      })
+    return state.withLock { $0.totals }
+  }
+}

@@ -1,0 +1,111 @@
+import CKernels
+
+/// First and second moments of an operator's inputs: what an error of its weights costs.
+///
+/// For each group of input channels a symmetric matrix of `columns` squared, of which the upper
+/// triangle counts, and as many sums.
+public struct InputMoments: Sendable {
+  /// Groups of input channels.
+  public let groups: Int
+  /// Inputs of a group.
+  public let columns: Int
+  /// Rows that were added.
+  public private(set) var count = 0
+  /// Sums of products, `[groups][columns][columns]`.
+  private(set) var products: [Double]
+  /// Sums, `[groups][columns]`.
+  private(set) var sums: [Double]
+
+  /// Moments of nothing.
+  public init(groups: Int, columns: Int) {
+    self.groups = groups
+    self.columns = columns
+    products = [Double](repeating: 0, count: groups * columns * columns)
+    sums = [Double](repeating: 0, count: groups * columns)
+  }
+
+  /// What one sample adds, in single precision.
+  public struct Part: Sendable {
+    fileprivate var count = 0
+    fileprivate var products: [Float]
+    fileprivate var sums: [Float]
+    private let groups: Int
+    private let columns: Int
+    private let isDepthwise: Bool
+
+    /// Nothing yet; depthwise parts keep groups innermost.
+    public init(groups: Int, columns: Int, isDepthwise: Bool) {
+      self.groups = groups
+      self.columns = columns
+      self.isDepthwise = isDepthwise
+      products = [Float](repeating: 0, count: groups * columns * columns)
+      sums = [Float](repeating: 0, count: groups * columns)
+    }
+
+    /// Adds rows `[rows][columns]` of a group, or `[rows][columns][groups]` of all if depthwise.
+    ///
+    /// - Complexity: O(rows * columns²), for depthwise rows times groups.
+    public mutating func add(_ rows: UnsafeBufferPointer<Float>, count: Int, group: Int) {
+      guard let base = rows.baseAddress else { return }
+      if group == 0 { self.count += count }
+      let square = columns * columns
+      products.withUnsafeMutableBufferPointer { products in
+        guard let target = products.baseAddress else { return }
+        if isDepthwise {
+          gs_add_channel_products(base, count, columns, groups, target)
+        } else {
+          gs_add_products(base, count, columns, target + group * square)
+        }
+      }
+      sums.withUnsafeMutableBufferPointer { sums in
+        guard let target = sums.baseAddress else { return }
+        gs_add_rows(
+          base, count, isDepthwise ? columns * groups : columns,
+          isDepthwise ? target : target + group * columns)
+      }
+    }
+
+    /// Where an element of a group's matrix or sums lies.
+    fileprivate func place(_ group: Int, _ element: Int, of size: Int) -> Int {
+      isDepthwise ? element * groups + group : group * size + element
+    }
+  }
+
+  /// Adds what a sample told.
+  public mutating func merge(_ part: Part) {
+    count += part.count
+    let square = columns * columns
+    for group in 0..<groups {
+      for element in 0..<square {
+        products[group * square + element] += Double(
+          part.products[part.place(group, element, of: square)])
+      }
+      for element in 0..<columns {
+        sums[group * columns + element] += Double(
+          part.sums[part.place(group, element, of: columns)])
+      }
+    }
+  }
+
+  /// A group's mean products, the whole symmetric matrix; around the means where `isCentered`.
+  func matrix(_ group: Int, isCentered: Bool) -> [Double] {
+    var matrix = [Double](repeating: 0, count: columns * columns)
+    guard count > 0 else { return matrix }
+    let means = means(group)
+    let first = group * columns * columns
+    for row in 0..<columns {
+      for column in row..<columns {
+        var product = products[first + row * columns + column] / Double(count)
+        if isCentered { product -= means[row] * means[column] }
+        matrix[row * columns + column] = product
+        matrix[column * columns + row] = product
+      }
+    }
+    return matrix
+  }
+
+  /// A group's mean inputs.
+  func means(_ group: Int) -> [Double] {
+    sums[group * columns..<(group + 1) * columns].map { count > 0 ? $0 / Double(count) : 0 }
+  }
+}

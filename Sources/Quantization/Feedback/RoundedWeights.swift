@@ -1,0 +1,39 @@
+/// Integers that were chosen for a tensor's weights already, channel by channel.
+public struct RoundedWeights: Sendable {
+  /// The grid of each channel, or one for all.
+  public internal(set) var grids: [AffineGrid]
+  /// The integers of each channel's weights, in the order of `ChannelRows`.
+  var integers: [Int16]
+  /// Weights of a channel.
+  let elementsPerChannel: Int
+  /// What rounding adds to each output channel's mean, to be taken from its bias; nil where the bias
+  /// stays as it is.
+  public internal(set) var meanErrors: [Double]?
+
+  /// The grid of a channel.
+  func grid(_ channel: Int) -> AffineGrid { grids[grids.count == 1 ? 0 : channel] }
+
+  /// Puts a channel's integers where a quantizer would have put them.
+  func copy(_ channel: Int, to target: UnsafeMutableBufferPointer<Int32>) {
+    let start = channel * elementsPerChannel
+    for index in 0..<elementsPerChannel { target[index] = Int32(integers[start + index]) }
+  }
+}
+
+extension RoundedWeights {
+  /// The floats that the integers stand for, in the tensor's order.
+  ///
+  /// - Complexity: O(weights).
+  func dequantized(_ layout: ChannelLayout) -> [Float] {
+    var values = [Float](repeating: 0, count: integers.count)
+    for channel in 0..<layout.channels {
+      let grid = grid(channel)
+      for element in 0..<elementsPerChannel {
+        let place = (element / layout.inner * layout.channels + channel) * layout.inner
+        let steps = Int32(integers[channel * elementsPerChannel + element]) - grid.zeroPoint
+        values[place + element % layout.inner] = grid.scale * Float(steps)
+      }
+    }
+    return values
+  }
+}

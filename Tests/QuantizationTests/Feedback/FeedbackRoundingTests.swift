@@ -1,0 +1,235 @@
+import CKernels
+import ModelGraph
+import Testing
+
+@testable import Quantization
+
+/// A case of make_golden.py.
+struct GoldenFeedback: Sendable {
+  let seed: UInt64
+  let channels, size, rows, bits: Int
+  /// `[channels][size]`, around zero.
+  let integers: [Int]
+
+  /// Multiples of 1/4096, as the script makes them.
+  private static func units(_ seed: UInt64, _ count: Int) -> [Double] {
+    var numbers = TestNumbers(seed: seed)
+    return (0..<count).map { _ in Double(numbers.next() >> 52) / 4096 }
+  }
+
+  /// `[channels][size]`.
+  var weights: [Float] {
+    GoldenFeedback.units(10 * seed, channels * size).map { Float($0 * 2 - 1) }
+  }
+
+  /// `[rows][size]`.
+  var inputs: [Float] {
+    let mix = GoldenFeedback.units(10 * seed + 1, size * size).map {
+      ($0 * 16).rounded(.toNearestOrEven)
+    }
+    let plain = GoldenFeedback.units(10 * seed + 2, rows * size)
+    return (0..<rows * size).map { place in
+      let (row, column) = place.quotientAndRemainder(dividingBy: size)
+      let sum = (0..<size).reduce(0.0) { $0 + plain[row * size + $1] * mix[$1 * size + column] }
+      return Float(sum / 16)
+    }
+  }
+}
+
+@Suite struct FeedbackRoundingTests {
+  private func moments(_ inputs: [Float], _ size: Int, splitAt cut: Int? = nil) -> InputMoments {
+    var moments = InputMoments(groups: 1, columns: size)
+    let rows = inputs.count / size
+    for part in [0..<(cut ?? rows), (cut ?? rows)..<rows] where !part.isEmpty {
+      var told = InputMoments.Part(groups: 1, columns: size, isDepthwise: false)
+      Array(inputs[part.lowerBound * size..<part.upperBound * size]).withUnsafeBufferPointer {
+        told.add($0, count: part.count, group: 0)
+      }
+      moments.merge(told)
+    }
+    return moments
+  }
+
+  private func recipe(
+    _ channels: Int, _ size: Int, bits: Int, isPerTensor: Bool = false
+  ) -> WeightRecipe {
+    WeightRecipe(
+      storage: QuantizedStorage(bits: bits, elementType: .int8, axis: isPerTensor ? nil : 0),
+      layout: ChannelLayout(dimensions: [channels, size], axis: 0, kernelAxis: nil),
+      range: .maxMin, round: .nearest, correctsScale: false)
+  }
+
+  @Test(arguments: goldenFeedback) func integersAreThoseOfThePaper(golden: GoldenFeedback) {
+    let planes = Planes(
+      moments(golden.inputs, golden.size).matrix(0, isCentered: false))
+    let lanes = Int(GS_FEEDBACK_ROWS)
+    let size = golden.size
+    let scale = Float(golden.bits == 2 ? 0.5 : golden.bits == 3 ? 0.25 : 0.125)
+    let half = Float(1 << (golden.bits - 1))
+    for first in stride(from: 0, to: golden.channels, by: lanes) {
+      let channels = first..<min(golden.channels, first + lanes)
+      var weights = [Float](repeating: 0, count: size * lanes)
+      for channel in channels {
+        for (place, column) in planes.order.enumerated() {
+          weights[place * lanes + channel - first] = golden.weights[channel * size + column]
+        }
+      }
+      func all(_ value: Float) -> [Float] { Array(repeating: value, count: lanes) }
+      var integers = weights
+      var errors = weights
+      var losses = [Double](repeating: 0, count: lanes)
+      gs_round_with_feedback(
+        weights, size, planes.coefficients, planes.shares, all(scale), all(-half), all(half - 1),
+        &integers, &errors, &losses)
+      for channel in channels {
+        for (place, column) in planes.order.enumerated() {
+          #expect(
+            Int(integers[place * lanes + channel - first])
+              == golden.integers[channel * size + column],
+            "case \(golden.seed), channel \(channel), column \(column)")
+        }
+      }
+    }
+  }
+
+  /// The mean squared error of the results, from the inputs themselves.
+  private func cost(
+    _ weights: [Float], _ rounded: [Float], _ inputs: [Float], _ size: Int, isCentered: Bool
+  ) -> Double {
+    let rows = inputs.count / size
+    var total = 0.0
+    for channel in 0..<weights.count / size {
+      let errors = (0..<rows).map { row in
+        (0..<size).reduce(0.0) {
+          $0 + Double(weights[channel * size + $1] - rounded[channel * size + $1])
+            * Double(inputs[row * size + $1])
+        }
+      }
+      let mean = isCentered ? errors.reduce(0, +) / Double(rows) : 0
+      total += errors.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(rows)
+    }
+    return total
+  }
+
+  @Test(arguments: 1...24 as ClosedRange<UInt64>)
+  func resultsChangeLessThanWithNearestRounding(seed: UInt64) throws {
+    var numbers = TestNumbers(seed: seed)
+    let golden = GoldenFeedback(
+      seed: 100 + seed, channels: numbers.integer(1...20), size: numbers.integer(2...40), rows: 90,
+      bits: numbers.integer(2...8), integers: [])
+    let isCentered = seed % 2 == 0
+    let recipe = recipe(
+      golden.channels, golden.size, bits: golden.bits, isPerTensor: seed % 3 == 0)
+    let source = TensorData(float32: golden.weights, dimensions: [golden.channels, golden.size])
+    let rounded = try #require(
+      FeedbackRounding(
+        source: source, recipe: recipe, moments: moments(golden.inputs, golden.size, splitAt: 31),
+        weightOfColumn: Array(0..<golden.size), correctsMeans: isCentered
+      ).rounded())
+    let nearest = WeightEncoder(source: source, recipe: recipe).quantizedConstant(number: 0)
+    let slab = nearest.encode(0)
+    let plain = slab.integers.enumerated().map { place, integer in
+      let channel = recipe.storage.axis == nil ? 0 : place / golden.size
+      return slab.parameters.scales[channel]
+        * Float(Int32(Int8(bitPattern: integer)) - slab.parameters.zeroPoints[channel])
+    }
+    let found = cost(
+      golden.weights, rounded.dequantized(recipe.layout), golden.inputs, golden.size,
+      isCentered: isCentered)
+    let reference = cost(golden.weights, plain, golden.inputs, golden.size, isCentered: isCentered)
+    #expect(found <= reference * 1.02 + 1e-12, "seed \(seed): \(found), nearest \(reference)")
+    #expect(rounded.grids.count == (recipe.storage.axis == nil ? 1 : golden.channels))
+    let limits = -(1 << (golden.bits - 1))..<(1 << (golden.bits - 1))
+    #expect(rounded.integers.allSatisfy { limits.contains(Int($0)) }, "seed \(seed)")
+    #expect((rounded.meanErrors?.count ?? 0) == (isCentered ? golden.channels : 0))
+  }
+
+  @Test func theBiasTakesWhatRoundingTakesFromTheMean() throws {
+    let golden = goldenFeedback[1]
+    let recipe = recipe(golden.channels, golden.size, bits: 3)
+    let rounded = try #require(
+      FeedbackRounding(
+        source: TensorData(float32: golden.weights, dimensions: [golden.channels, golden.size]),
+        recipe: recipe, moments: moments(golden.inputs, golden.size),
+        weightOfColumn: Array(0..<golden.size), correctsMeans: true
+      ).rounded())
+    let errors = try #require(rounded.meanErrors)
+    let values = rounded.dequantized(recipe.layout)
+    for channel in 0..<golden.channels {
+      var mean = 0.0
+      for row in 0..<golden.rows {
+        for column in 0..<golden.size {
+          let error =
+            golden.weights[channel * golden.size + column] - values[channel * golden.size + column]
+          mean += Double(error) * Double(golden.inputs[row * golden.size + column])
+        }
+      }
+      #expect(abs(mean / Double(golden.rows) - errors[channel]) < 1e-4)
+    }
+  }
+
+  /// Silent inputs, constant inputs, huge ones and not-a-number all have a result.
+  @Test(
+    arguments: [[0, 0, 0, 0], [1, 1, 1, 1], [1e20, -1e20, 1e-20, 0], [.nan, 1, 1, 1]] as [[Float]])
+  func everyInputHasAResult(row: [Float]) throws {
+    let weights: [Float] = [0.5, -0.25, 0.75, 0, 0, 0, 0, 0, 1e-40, 1, -1, 2]
+    let recipe = recipe(3, 4, bits: 4)
+    let rounded = try #require(
+      FeedbackRounding(
+        source: TensorData(float32: weights, dimensions: [3, 4]), recipe: recipe,
+        moments: moments(row + row, 4), weightOfColumn: [0, 1, 2, 3], correctsMeans: false
+      ).rounded())
+    let values = rounded.dequantized(recipe.layout)
+    #expect(values.allSatisfy { $0.isFinite })
+    #expect(rounded.grids.allSatisfy { $0.scale.isFinite && $0.scale > 0 })
+  }
+
+  @Test(arguments: 1...12 as ClosedRange<UInt64>) func momentsAreSumsOfProducts(seed: UInt64) {
+    var numbers = TestNumbers(seed: seed)
+    let isDepthwise = seed % 2 == 0
+    let groups = isDepthwise ? numbers.integer(2...9) : 1
+    let (columns, count) = (numbers.integer(1...41), numbers.integer(1...300))
+    let width = isDepthwise ? columns * groups : columns
+    let rows = numbers.weights(count * width)
+    var part = InputMoments.Part(groups: groups, columns: columns, isDepthwise: isDepthwise)
+    rows.withUnsafeBufferPointer { part.add($0, count: count, group: 0) }
+    var moments = InputMoments(groups: groups, columns: columns)
+    moments.merge(part)
+    for group in 0..<groups {
+      let matrix = moments.matrix(group, isCentered: false)
+      func element(_ row: Int, _ column: Int) -> Double {
+        Double(rows[row * width + (isDepthwise ? column * groups + group : column)])
+      }
+      for i in 0..<columns {
+        for j in 0..<columns {
+          let sum = (0..<count).reduce(0.0) { $0 + element($1, i) * element($1, j) } / Double(count)
+          #expect(abs(sum - matrix[i * columns + j]) < 1e-5 * (1 + abs(sum)), "seed \(seed)")
+        }
+        let mean = (0..<count).reduce(0.0) { $0 + element($1, i) } / Double(count)
+        #expect(abs(mean - moments.means(group)[i]) < 1e-5, "seed \(seed)")
+      }
+    }
+  }
+
+  @Test(arguments: [1, 2, 7, 24, 25, 61]) func factorsMultiplyToTheMatrix(size: Int) {
+    var numbers = TestNumbers(seed: UInt64(size))
+    let base = numbers.weights(size * size).map(Double.init)
+    var matrix = [Double](repeating: 0, count: size * size)
+    for i in 0..<size {
+      for j in 0..<size {
+        matrix[i * size + j] =
+          (0..<size).reduce(i == j ? 0.1 : 0) { $0 + base[$1 * size + i] * base[$1 * size + j] }
+      }
+    }
+    var factor = matrix
+    #expect(gs_factor(&factor, size) == 0)
+    for i in 0..<size {
+      for j in i..<size {
+        let product = (0...i).reduce(0.0) { $0 + factor[$1 * size + i] * factor[$1 * size + j] }
+        #expect(abs(product - matrix[i * size + j]) < 1e-9 * Double(size))
+      }
+    }
+    matrix[0] = -1
+    #expect(gs_factor(&matrix, size) == -1)
+  }
+}
