@@ -22,10 +22,10 @@ public struct MomentsSurvey: Sendable {
       self.rows = rows
     }
 
-    /// Rows to take of one sample: at most 1,500, and fewer of many columns.
+    /// Rows to take of one sample: at most 1,500, and fewer where each has much to tell or costs much.
     fileprivate var limit: Int {
-      let columns = rows.columns
-      return max(192, min(1500, 400_000_000 / max(1, columns * columns)))
+      if rows.isDepthwise { return 512 }
+      return max(192, min(1500, 400_000_000 / max(1, rows.columns * rows.columns)))
     }
   }
 

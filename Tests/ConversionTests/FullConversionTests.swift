@@ -8,45 +8,15 @@ import Testing
 @testable import ModelGraph
 
 @Suite struct FullConversionTests {
-  private static let root = MutatedInputTests.root
-
-  /// A folder with pictures of digits as samples and a configuration that names them.
   private func inSampleFolder<Result>(
     full: String = "", _ body: (URL, (_ threads: Int) throws -> ConversionJob) throws -> Result
   ) throws -> Result {
-    let folder = FileManager.default.temporaryDirectory
-      .appending(path: "gsconvert-\(UUID().uuidString)")
-    let samples = folder.appending(path: "samples")
-    try FileManager.default.createDirectory(at: samples, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let pictures = Self.root.appending(path: "fixtures/digits/images")
-    for name in try FileManager.default.contentsOfDirectory(atPath: pictures.path)
-    where !name.hasPrefix(".") {
-      try FileManager.default.copyItem(
-        at: pictures.appending(path: name), to: samples.appending(path: name))
-    }
-    let text = """
-      [common_quant_param]
-      quant_type=FULL_QUANT
-      [data_preprocess_param]
-      calibrate_path=image:\(samples.path)
-      calibrate_size=8
-      input_type=IMAGE
-      image_to_format=GRAY
-      normalize_mean=[0]
-      normalize_std=[255]
-      [full_quant_param]
-      \(full)
-      """
-    let file = folder.appending(path: "full.cfg")
-    try text.write(to: file, atomically: true, encoding: .utf8)
-    return try body(folder) { threads in
-      let (options, configuration, _) = try ConfigurationLoader.load(commandLine: [
-        "modelFile": Self.root.appending(path: "fixtures/digits/digits_cnn.onnx").path,
-        "outputFile": folder.appending(path: "out\(threads)").path, "configFile": file.path,
-        "saveType": "ONNX", "threads": String(threads),
-      ])
-      return ConversionJob(options, configuration)
+    try DigitFolder.with { folder in
+      try body(folder.url) { threads in
+        try folder.job(
+          "[common_quant_param]\nquant_type=FULL_QUANT\n[full_quant_param]\n\(full)",
+          threads: threads)
+      }
     }
   }
 

@@ -1,4 +1,5 @@
 import CKernels
+import Foundation
 
 /// First and second moments of an operator's inputs: what an error of its weights costs.
 ///
@@ -31,7 +32,7 @@ public struct InputMoments: Sendable {
     fileprivate var sums: [Float]
     private let groups: Int
     private let columns: Int
-    private let isDepthwise: Bool
+    fileprivate let isDepthwise: Bool
 
     /// Nothing yet; depthwise parts keep groups innermost.
     public init(groups: Int, columns: Int, isDepthwise: Bool) {
@@ -64,28 +65,31 @@ public struct InputMoments: Sendable {
           isDepthwise ? target : target + group * columns)
       }
     }
-
-    /// Where an element of a group's matrix or sums lies.
-    fileprivate func place(_ group: Int, _ element: Int, of size: Int) -> Int {
-      isDepthwise ? element * groups + group : group * size + element
-    }
   }
 
   /// Adds what a sample told.
   public mutating func merge(_ part: Part) {
     count += part.count
-    let square = columns * columns
+    InputMoments.merge(part.products, groups, part.isDepthwise, into: &products)
+    InputMoments.merge(part.sums, groups, part.isDepthwise, into: &sums)
+  }
+
+  /// Adds numbers of all groups, innermost or outermost, to totals that have groups outermost.
+  private static func merge(
+    _ part: [Float], _ groups: Int, _ isInnermost: Bool, into totals: inout [Double]
+  ) {
+    let size = part.count / max(1, groups)
     for group in 0..<groups {
-      for element in 0..<square {
-        products[group * square + element] += Double(
-          part.products[part.place(group, element, of: square)])
-      }
-      for element in 0..<columns {
-        sums[group * columns + element] += Double(
-          part.sums[part.place(group, element, of: columns)])
+      let (first, step) = isInnermost ? (group, groups) : (group * size, 1)
+      for element in 0..<size {
+        totals[group * size + element] += Double(part[first + element * step])
       }
     }
   }
+
+  /// How much more the mean error counts, where no bias takes it, than what varies around it: it has
+  /// the same sign everywhere, so that later layers add it up.
+  private static let meanWeight = Double(ProcessInfo.processInfo.environment["KAPPA"] ?? "0") ?? 0
 
   /// A group's mean products, the whole symmetric matrix; around the means where `isCentered`.
   func matrix(_ group: Int, isCentered: Bool) -> [Double] {
@@ -96,7 +100,7 @@ public struct InputMoments: Sendable {
     for row in 0..<columns {
       for column in row..<columns {
         var product = products[first + row * columns + column] / Double(count)
-        if isCentered { product -= means[row] * means[column] }
+        product += (isCentered ? -1 : InputMoments.meanWeight) * means[row] * means[column]
         matrix[row * columns + column] = product
         matrix[column * columns + row] = product
       }
