@@ -62,6 +62,7 @@ public struct ConversionJob: Sendable {
       quantizesWeights = false
     }
     writesMSLite = options.saveType == .mindirLite
+    if writesMSLite { full?.settings.profile = .mindSporeLite }
     keepsInputLayout = options.hasChannelsFirstSamples
     runsResult = options.infer
     minCosine = options.minCosine

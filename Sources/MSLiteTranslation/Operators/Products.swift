@@ -6,9 +6,10 @@ import Support
 enum Products {
   static let translations: [String: OperatorTranslation] = [
     "MatMul": { @Sendable (translation, node) throws(Failure) in
-      let inputs = [
+      var inputs = [
         try translation.plain(try node.operand(0)), try translation.plain(try node.operand(1)),
       ]
+      if let bias = node.operandIfAny(2) { inputs.append(try translation.plain(bias)) }
       translation.emit(MSLitePrimitive("MatMulFusion"), inputs, for: node)
     },
     "Gemm": gemm,
@@ -30,6 +31,10 @@ enum Products {
     guard (node.float("beta") ?? 1) == 1 else { throw node.refused("beta is not 1") }
     let columns = translation.facts.of(weights).shape.flatMap {
       $0.count == 2 ? $0[isTurned ? 0 : 1] : nil
+    }
+    if bias.quantized != nil {
+      inputs.append(try translation.plain(bias))
+      return translation.emit(primitive, inputs, for: node)
     }
     if let data = translation.constant(bias), data.elementCount == columns {
       let flat = TensorData(

@@ -73,6 +73,8 @@ public struct IntegerOperation {
   public let channelAxis: Int
   /// Where a spatial kernel begins among the weights' axes; nil without one.
   public let kernelAxis: Int?
+  /// The Add whose constant becomes the operator's bias; nil without.
+  public let adding: Node?
   /// Relu and Clip that vanish in the result's range, in their order.
   public let absorbed: [Node]
   /// The result, behind what is absorbed.

@@ -79,12 +79,14 @@ public struct FullPlanner {
       return refuse(.biasForm)
     }
     guard let output = node.outputs.first ?? nil else { return refuse(.neverRun) }
-    let absorbed = profile.absorbsClipping ? clipping(after: output, uses) : []
+    let adding = profile.takesAddedBias ? adding(node, source.dimensions[axis], uses) : nil
+    let sum = adding?.outputs.first.flatMap { $0 } ?? output
+    let absorbed = profile.absorbsClipping ? clipping(after: sum, uses) : []
     return .success(
       IntegerOperation(
         node: node, input: input, weightInput: 1, weights: weights, channelAxis: axis,
-        kernelAxis: operand.kernelAxis, absorbed: absorbed,
-        output: absorbed.last?.outputs[0] ?? output,
+        kernelAxis: operand.kernelAxis, adding: adding, absorbed: absorbed,
+        output: absorbed.last?.outputs[0] ?? sum,
         quantizesOutput: kernel.needsQuantizedOutput || !absorbed.isEmpty))
   }
 
@@ -114,6 +116,13 @@ public struct FullPlanner {
     guard let values = bias.constant?.float32Values, !bias.isOverridable else { return false }
     return values.count == channels && values.allSatisfy(\.isFinite)
       && bias.constant?.dimensions.last == channels
+  }
+
+  private func adding(_ node: Node, _ channels: Int, _ uses: GraphUses) -> Node? {
+    guard let bias = FollowingBias(node, channels: channels, uses), !bias.value.isOverridable,
+      let values = bias.value.constant?.float32Values, values.allSatisfy(\.isFinite)
+    else { return nil }
+    return bias.node
   }
 
   /// The Relu and Clip nodes after a value that a range from zero on makes needless.

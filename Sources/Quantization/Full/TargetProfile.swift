@@ -33,6 +33,8 @@ public struct TargetProfile: Sendable {
   /// Whether the runtime fuses DequantizeLinear, an operator and QuantizeLinear into one operator on
   /// integers.
   public var fusesIntegerOperators: Bool
+  /// Whether a constant that an Add puts on each column of a MatMul becomes its integer bias.
+  public var takesAddedBias = false
 
   /// Whether the node only moves elements of its first input, or of all inputs (Concat).
   public func isMover(_ node: Node) -> Bool {
