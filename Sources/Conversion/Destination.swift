@@ -47,6 +47,7 @@ struct Destination {
   /// - Throws: operators that the format doesn't have.
   func prepareFull(_ model: Model) throws(Failure) {
     try prepare(model)
+    ConstantShaping.apply(to: model.graph)
     AffineFolding.apply(to: model.graph)
   }
 

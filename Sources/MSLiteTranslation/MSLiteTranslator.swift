@@ -34,6 +34,7 @@ public enum MSLiteTranslator {
   public static func prepare(_ model: Model) throws(Failure) {
     try OpsetUpgrade.raise(model, to: operatorSetVersion)
     try refuseUnknown(model)
+    ConstantShaping.apply(to: model.graph)
     SoftmaxRejoining.apply(to: model.graph)
     ActivationRewrites.apply(to: model.graph)
     GeluJoining.apply(to: model.graph)

@@ -37,6 +37,7 @@ public indirect enum FloatOperatorReason: Hashable, Sendable {
   case factors
   case inputNotFloat
   case nestedGraph
+  case groups
   case filterBank
   case neverRun
   case nonFiniteActivation
@@ -52,6 +53,7 @@ public indirect enum FloatOperatorReason: Hashable, Sendable {
     case .factors: "has alpha or beta other than 1"
     case .inputNotFloat: "reads no float32 activation"
     case .nestedGraph: "inside a branch or loop"
+    case .groups: "the runtime has no integer kernel for its groups"
     case .filterBank: "a filter bank over a waveform, whose quiet bands 8 bits would drown"
     case .neverRun: "calibration never reached it"
     case .nonFiniteActivation: "calibration saw NaN or infinity"

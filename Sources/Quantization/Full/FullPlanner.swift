@@ -74,6 +74,9 @@ public struct FullPlanner {
       return refuse(.weights(.rankBelowTwo))
     }
     if FilterBank.isFilterBank(node, weights: source) { return refuse(.filterBank) }
+    guard kernel.takesGroups || FullPlanner.hasPlainGroups(node, source.dimensions) else {
+      return refuse(.groups)
+    }
     guard FullPlanner.hasUnitFactors(node) else { return refuse(.factors) }
     guard FullPlanner.hasPlainBias(node, channels: source.dimensions[axis]) else {
       return refuse(.biasForm)
@@ -103,6 +106,12 @@ public struct FullPlanner {
     let largest = FloatReader.largestMagnitude(bytes, source.elementType)
     if !largest.isFinite { return .nonFinite }
     return largest > Float.greatestFiniteMagnitude / 4 ? .rangeTooWide : nil
+  }
+
+  /// Whether a convolution has one group, or filters each channel by itself.
+  private static func hasPlainGroups(_ node: Node, _ weights: [Int]) -> Bool {
+    let group = node.int("group") ?? 1
+    return group == 1 || weights[1] == 1 && group == Int64(weights[0])
   }
 
   private static func hasUnitFactors(_ node: Node) -> Bool {

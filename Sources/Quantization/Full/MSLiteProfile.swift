@@ -5,7 +5,7 @@ extension TargetProfile {
     name: "MindSpore Lite CPU", activationIntegers: -128...127, activationType: .int8,
     hasSymmetricActivations: false,
     integerOperators: [
-      "Conv": .init(needsQuantizedOutput: true, ranks: 3...4),
+      "Conv": .init(needsQuantizedOutput: true, ranks: 3...4, takesGroups: false),
       "Gemm": .init(needsQuantizedOutput: true, ranks: 2...2),
       "MatMul": .init(needsQuantizedOutput: true, ranks: 2...6),
     ],

@@ -8,6 +8,8 @@ public struct TargetProfile: Sendable {
     public var needsQuantizedOutput: Bool
     /// Ranks of the activation that the kernel takes.
     public var ranks: ClosedRange<Int>
+    /// Whether the kernel takes convolutions in groups, but those of each channel by itself.
+    public var takesGroups = true
   }
 
   /// The profile's name, for people.
