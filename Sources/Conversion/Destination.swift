@@ -26,6 +26,13 @@ struct Destination {
 
   /// Refuses what the format can't have yet, before any work.
   func check() throws(Failure) {
+    if job.hasIntegerInputs || job.hasIntegerOutputs, job.full == nil || !job.writesMSLite {
+      throw Failure(
+        .flagConflict,
+        (job.hasIntegerInputs ? "--inputDataType=INT8" : "--outputDataType=INT8")
+          + " needs a .ms file and quant_type=FULL_QUANT",
+        help: "leave it out; inputs and results are floats then")
+    }
     guard job.writesMSLite, job.full == nil, job.quantizesWeights, job.weights.bits != 8,
       job.weights.bits != 16
     else { return }
@@ -79,6 +86,8 @@ struct Destination {
     var options = MSLiteTranslator.Options(
       inputShapes: job.inputShapes, keepsInputLayout: job.keepsInputLayout)
     options.integerMovers = job.full?.settings.profile.movers ?? []
+    options.hasIntegerInputs = job.hasIntegerInputs
+    options.hasIntegerOutputs = job.hasIntegerOutputs
     let writer = try MSLiteWriter(MSLiteTranslator.translate(model, options: options))
     return Result(byteCount: writer.byteCount, twin: twin, writer: .mslite(writer))
   }

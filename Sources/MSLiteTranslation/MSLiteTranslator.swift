@@ -17,6 +17,11 @@ public enum MSLiteTranslator {
     /// Operators of ONNX's that only move elements, and move integers as well.
     public var integerMovers: Set<String> = []
 
+    /// Whether float inputs are fed as the integers that they become first.
+    public var hasIntegerInputs = false
+    /// Whether results are the integers that they were last.
+    public var hasIntegerOutputs = false
+
     /// Makes options.
     public init(inputShapes: [String: [Int]] = [:], keepsInputLayout: Bool = false) {
       self.inputShapes = inputShapes
@@ -51,6 +56,8 @@ public enum MSLiteTranslator {
   ) throws(Failure) -> MSLiteModel {
     let graph = model.graph
     IntegerForm.apply(to: graph, movers: options.integerMovers)
+    if options.hasIntegerInputs { try IntegerBorders.moveInputs(of: graph) }
+    if options.hasIntegerOutputs { try IntegerBorders.moveOutputs(of: graph) }
     let translation = Translation(graph, inputShapes: options.inputShapes)
     let inputs = try addInputs(graph, to: translation, options)
     for node in graph.nodes where !node.isONNX("Constant") {

@@ -13,6 +13,11 @@ public struct FullQuantizationSettings: Sendable {
   /// The hardware and runtime.
   public var profile: TargetProfile
 
+  /// Whether the model's float inputs become integers, whoever reads them.
+  public var quantizesInputs = false
+  /// Whether the model's float results become integers, whatever makes them.
+  public var quantizesOutputs = false
+
   /// States the settings.
   public init(
     perChannel: Bool = true, biasCorrection: Bool = true,

@@ -40,6 +40,7 @@ public struct FullPlanner {
       for node in inner.nodes where hasWeights(node) { plan.floats.append((node, .nestedGraph)) }
     }
     assignReaders(&plan)
+    addBorders(&plan, graph, uses, unusable)
     plan.groups = groups(of: plan, in: graph, uses)
     return plan
   }
@@ -171,6 +172,25 @@ public struct FullPlanner {
         plan.readers[identity] = .nodes(others.union([ObjectIdentifier(operation.node)]))
       case nil: plan.readers[identity] = .nodes([ObjectIdentifier(operation.node)])
       }
+    }
+  }
+
+  /// Adds the model's inputs and results where they shall be integers.
+  private func addBorders(
+    _ plan: inout FullPlan, _ graph: Graph, _ uses: GraphUses,
+    _ unusable: [ObjectIdentifier: FloatOperatorReason]
+  ) {
+    func isUsable(_ value: Value) -> Bool {
+      value.constant == nil && FullPlanner.isFloat(value)
+        && unusable[ObjectIdentifier(value)] == nil
+    }
+    for value in graph.inputs where settings.quantizesInputs && isUsable(value) {
+      plan.readers[ObjectIdentifier(value)] = .nodes(
+        Set(uses.readers(of: value).map(ObjectIdentifier.init)))
+    }
+    for value in graph.outputs where settings.quantizesOutputs && isUsable(value) {
+      guard value.producer != nil else { continue }
+      plan.readers[ObjectIdentifier(value)] = .all
     }
   }
 
