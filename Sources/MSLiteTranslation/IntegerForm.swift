@@ -68,9 +68,15 @@ struct IntegerForm {
       case let result?? = node.outputs.first, let source = integers(of: node.inputs.first ?? nil),
       let dequantize = node.inputs[0]?.producer, isWanted(result, like: source)
     else { return }
+    if node.isONNX("Flatten"), node.int("axis") ?? 1 != 1 { return }
+    let count = node.operatorType == "Concat" ? node.inputs.count : 1
+    let moving = node.inputs.prefix(count).compactMap(integers)
+    guard moving.count == count, moving.allSatisfy({ IntegerForm.areEqual($0, source) }) else {
+      return
+    }
     let moved = Value(name: result.name + "_integers")
     moved.activation = source.activation
-    node.inputs[0] = source
+    node.inputs.replaceSubrange(..<count, with: moving)
     node.outputs = [moved]
     following[ObjectIdentifier(node)] = Node(
       name: result.name + "_DequantizeLinear", operatorType: "DequantizeLinear",
@@ -94,7 +100,7 @@ struct IntegerForm {
       guard case let result?? = reader.outputs.first else { return false }
       if reader.isONNX("QuantizeLinear") { return IntegerForm.areEqual(source, result) }
       return reader.isStandard && movers.contains(reader.operatorType)
-        && reader.inputs.first.flatMap { $0 } === value
+        && (reader.operatorType == "Concat" || reader.inputs.first.flatMap { $0 } === value)
         && isWanted(result, like: source, depth: depth + 1)
     }
   }

@@ -44,6 +44,7 @@ public enum MSLiteTranslator {
     ActivationRewrites.apply(to: model.graph)
     GeluJoining.apply(to: model.graph)
     AffineFolding.apply(to: model.graph)
+    PointwiseMerging.apply(to: model.graph)
   }
 
   /// Translates a prepared model; constants that are quantized become integers, and operators between

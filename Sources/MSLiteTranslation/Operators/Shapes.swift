@@ -47,6 +47,11 @@ enum Shapes {
     @Sendable (translation, node) throws(Failure) in
     let value = try node.operand(0)
     let axis = node.int("axis") ?? 1
+    if axis == 1, translation.type(of: value) == .int8 {
+      return translation.emit(
+        MSLitePrimitive("Reshape"),
+        [try elements(value, translation), translation.integers([0, -1])], for: node)
+    }
     if axis == 1 {
       return translation.emit(
         MSLitePrimitive("Flatten"), [try elements(value, translation)], for: node)

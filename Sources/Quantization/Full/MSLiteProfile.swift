@@ -9,7 +9,10 @@ extension TargetProfile {
       "Gemm": .init(needsQuantizedOutput: true, ranks: 2...2),
       "MatMul": .init(needsQuantizedOutput: true, ranks: 2...6),
     ],
-    movers: ["Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"],
+    movers: [
+      "Concat", "Flatten", "Gather", "Identity", "MaxPool", "Reshape", "Slice", "Squeeze",
+      "Transpose", "Unsqueeze",
+    ],
     pairSumLimit: nil, scalesActivationChannels: false, absorbsClipping: true,
     fusesIntegerOperators: false, takesAddedBias: true)
 }
