@@ -47,10 +47,11 @@ public struct Converter {
     if let plan, plan.quantized.isEmpty { throw nothingQuantized(plan, warnings) }
 
     let comparison = job.isDryRun ? nil : try comparisonInput(model)
-    let outline = ReportOutline(model.graph)
+    var outline = ReportOutline(model.graph)
     if let plan { Quantizer.apply(plan) }
     let result = try destination.layOut(
       model, runs: !job.isDryRun && (comparison != nil || trial != nil || job.reportFolder != nil))
+    outline.rename(types: result.operatorTypes)
     var outcome = ConversionOutcome(
       model: facts, constants: plan?.constants.map(constantFacts) ?? [],
       operatorSets: (before, job.writesMSLite ? before : model.standardOperatorVersion),
@@ -68,7 +69,8 @@ public struct Converter {
       outcome.files = files
       if let comparison { outcome.quality = try assess(comparison, runnable, &warnings) }
       if let plan {
-        warnings += report(outline, plan, parameters, destination, runnable, &outcome)
+        warnings += report(
+          outline, plan, parameters, destination, runnable, result.operatorTypes, &outcome)
       }
       outcome.trial = try trial?.run(runnable, threads: job.threads)
     }
@@ -183,12 +185,13 @@ public struct Converter {
   /// any, on random input.
   private func report(
     _ outline: ReportOutline, _ plan: QuantizationPlan, _ parameters: [TensorParameters],
-    _ destination: Destination, _ runnable: String, _ outcome: inout ConversionOutcome
+    _ destination: Destination, _ runnable: String, _ types: [String: String],
+    _ outcome: inout ConversionOutcome
   ) -> [Diagnostic] {
     guard let folder = job.reportFolder else { return [] }
     var reports = DebugReports(
       folder: folder, outputPath: runnable, pool: pool, observer: observer)
-    reports.write(Converter.tensors(plan, parameters))
+    reports.write(Converter.tensors(plan, parameters, types))
     do throws(Failure) {
       let float = try ModelLoader.load(path: job.modelPath)
       try destination.prepare(float)
@@ -251,12 +254,13 @@ public struct Converter {
 
   /// Each quantized constant under each node that uses it.
   private static func tensors(
-    _ plan: QuantizationPlan, _ parameters: [TensorParameters]
+    _ plan: QuantizationPlan, _ parameters: [TensorParameters], _ types: [String: String]
   ) -> [QuantizedTensor] {
     zip(plan.quantized, parameters).flatMap { entry, parameters in
       entry.plan.nodes.map { node in
         QuantizedTensor(
-          node: node.displayName, operatorType: node.operatorType, tensor: entry.plan.value.name,
+          node: node.displayName,
+          operatorType: types[node.displayName] ?? node.operatorType, tensor: entry.plan.value.name,
           dimensions: entry.plan.source.dimensions, scales: parameters.scales,
           zeroPoints: parameters.zeroPoints, bits: entry.recipe.storage.bits)
       }

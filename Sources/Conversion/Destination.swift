@@ -64,6 +64,8 @@ struct Destination {
     let byteCount: Int
     /// The model as this program can run it, where that isn't the result itself.
     let twin: ONNXTwin?
+    /// The operators of the result's nodes by name, where they aren't ONNX's.
+    var operatorTypes: [String: String] = [:]
     fileprivate let writer: Writer
   }
 
@@ -88,8 +90,12 @@ struct Destination {
     options.integerMovers = job.full?.settings.profile.movers ?? []
     options.hasIntegerInputs = job.hasIntegerInputs
     options.hasIntegerOutputs = job.hasIntegerOutputs
-    let writer = try MSLiteWriter(MSLiteTranslator.translate(model, options: options))
-    return Result(byteCount: writer.byteCount, twin: twin, writer: .mslite(writer))
+    let translated = try MSLiteTranslator.translate(model, options: options)
+    let writer = try MSLiteWriter(translated)
+    let types = translated.nodes.map { ($0.name, $0.primitive.name) }
+    return Result(
+      byteCount: writer.byteCount, twin: twin,
+      operatorTypes: Dictionary(types) { first, _ in first }, writer: .mslite(writer))
   }
 
   /// Raises the operators to what the graph's quantized constants need.

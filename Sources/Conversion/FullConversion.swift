@@ -34,6 +34,7 @@ struct FullConversion {
     outcome.full = FullFacts(
       sampleCount: samples.count, firstSample: firstSample, integerOperatorCount: 0,
       floatOperators: [], activationCount: 0, calibrationSeconds: 0)
+    outcome.full?.runtime = full.settings.profile.name
     describe(plan, in: &outcome)
     if job.isDryRun {
       outcome.constants = plan.operations.map { planned($0) } + floatFacts(plan)
@@ -65,8 +66,12 @@ struct FullConversion {
     ).run(samples, calibrated: samples.count)
     outline.note(operations)
     outline.note(pairs)
+    outline.rename(types: result.operatorTypes)
     warnings += report(
-      outline, FullParameters(operations, pairs, shapes: calibrated.shapes), samples, runnable,
+      outline,
+      FullParameters(
+        operations, pairs, shapes: calibrated.shapes, types: result.operatorTypes), samples,
+      runnable,
       &outcome)
     outcome.trial = try trial?.run(runnable, threads: job.threads)
     outcome.seconds = ProcessUsage.seconds - start

@@ -2,7 +2,7 @@ extension TargetProfile {
   /// The integer kernels of MindSpore Lite's processor runtime: int8 activations with a zero point,
   /// int8 weights without, one scale for each output channel, results of the same kind.
   public static let mindSporeLite = TargetProfile(
-    name: "MindSpore Lite CPU", activationIntegers: -128...127, activationType: .int8,
+    name: "MindSpore Lite", activationIntegers: -128...127, activationType: .int8,
     hasSymmetricActivations: false,
     integerOperators: [
       "Conv": .init(needsQuantizedOutput: true, ranks: 3...4, takesGroups: false),

@@ -45,7 +45,7 @@ public struct TargetProfile: Sendable {
 
   /// ONNX Runtime's processor kernels: uint8 activations with a zero point, int8 weights without.
   public static let onnxRuntime = TargetProfile(
-    name: "ONNX Runtime CPU", activationIntegers: 0...255, activationType: .uint8,
+    name: "ONNX Runtime", activationIntegers: 0...255, activationType: .uint8,
     hasSymmetricActivations: false,
     integerOperators: [
       "Conv": .init(needsQuantizedOutput: true, ranks: 3...5),
