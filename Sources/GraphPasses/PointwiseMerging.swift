@@ -15,11 +15,11 @@ public enum PointwiseMerging {
     for node in graph.nodes {
       guard let second = Layer(node), case let value?? = node.inputs.first,
         let maker = value.producer, uses.onlyReader(of: value) === node,
-        let first = Layer(maker), second.inputs == first.outputs, !first.isPadded,
-        !second.isPadded,
-        first.inputs * second.outputs < first.outputs * (first.inputs + second.outputs)
+        let first = Layer(maker), second.inputs == first.outputs,
+        first.inputs * second.outputs < first.outputs * (first.inputs + second.outputs),
+        let inner = first.numbers(), let outer = second.numbers()
       else { continue }
-      install(first, second, in: node, of: graph)
+      install(first, inner, second, outer, in: node, of: graph)
       node.inputs[0] = maker.inputs[0]
       removed.insert(ObjectIdentifier(maker))
     }
@@ -28,52 +28,61 @@ public enum PointwiseMerging {
     UnusedRemoval.removeConstants(from: graph)
   }
 
-  /// The matrix and the offsets of a convolution of extent 1.
+  /// A convolution of extent 1 that neither pads nor leaves out anything.
   private struct Layer {
-    let weights: [Float]
-    let biases: [Float]
     let outputs: Int
     let inputs: Int
     let rank: Int
-    /// Whether its input is padded.
-    let isPadded: Bool
+    private let weights: TensorData
+    private let bias: TensorData?
 
     init?(_ node: Node) {
       guard node.isONNX("Conv"), node.inputs.count >= 2, node.outputs.count == 1,
         (node.int("group") ?? 1) == 1, node.string("auto_pad") ?? "NOTSET" == "NOTSET",
         node.ints("strides")?.allSatisfy({ $0 == 1 }) ?? true,
-        let value = node.inputs[1], !value.isOverridable, let data = value.constant,
-        data.dimensions.count >= 3, data.dimensions.dropFirst(2).allSatisfy({ $0 == 1 }),
-        let weights = data.float32Values, weights.allSatisfy(\.isFinite)
+        node.ints("pads")?.allSatisfy({ $0 == 0 }) ?? true,
+        let value = node.inputs[1], !value.isOverridable, let weights = value.constant,
+        weights.elementType == .float32, weights.elementCount > 0, weights.dimensions.count >= 3,
+        weights.dimensions.dropFirst(2).allSatisfy({ $0 == 1 })
       else { return nil }
-      (outputs, inputs) = (data.dimensions[0], data.dimensions[1])
+      (outputs, inputs) = (weights.dimensions[0], weights.dimensions[1])
+      rank = weights.dimensions.count
       self.weights = weights
-      rank = data.dimensions.count
-      isPadded = node.ints("pads")?.contains { $0 != 0 } ?? false
       guard node.inputs.count > 2, let bias = node.inputs[2] else {
-        biases = Array(repeating: 0, count: outputs)
+        self.bias = nil
         return
       }
-      guard !bias.isOverridable, let values = bias.constant?.float32Values,
-        values.count == outputs, values.allSatisfy(\.isFinite)
-      else { return nil }
-      biases = values
+      guard !bias.isOverridable, let data = bias.constant, data.elementCount == outputs else {
+        return nil
+      }
+      self.bias = data
+    }
+
+    /// The matrix and the offsets, if they are all finite.
+    func numbers() -> (weights: [Float], biases: [Float])? {
+      guard let weights = weights.float32Values, weights.allSatisfy(\.isFinite) else { return nil }
+      guard let bias else { return (weights, Array(repeating: 0, count: outputs)) }
+      guard let biases = bias.float32Values, biases.allSatisfy(\.isFinite) else { return nil }
+      return (weights, biases)
     }
   }
 
-  private static func install(_ first: Layer, _ second: Layer, in node: Node, of graph: Graph) {
+  private static func install(
+    _ first: Layer, _ inner: (weights: [Float], biases: [Float]), _ second: Layer,
+    _ outer: (weights: [Float], biases: [Float]), in node: Node, of graph: Graph
+  ) {
     var weights: [Float] = []
     var biases: [Float] = []
     weights.reserveCapacity(second.outputs * first.inputs)
     for output in 0..<second.outputs {
       var row = [Double](repeating: 0, count: first.inputs)
-      var bias = Double(second.biases[output])
-      for inner in 0..<first.outputs {
-        let factor = Double(second.weights[output * second.inputs + inner])
-        bias += factor * Double(first.biases[inner])
-        let start = inner * first.inputs
+      var bias = Double(outer.biases[output])
+      for middle in 0..<first.outputs {
+        let factor = Double(outer.weights[output * second.inputs + middle])
+        bias += factor * Double(inner.biases[middle])
+        let start = middle * first.inputs
         for input in 0..<first.inputs {
-          row[input] += factor * Double(first.weights[start + input])
+          row[input] += factor * Double(inner.weights[start + input])
         }
       }
       weights += row.map { Float($0) }

@@ -30,7 +30,7 @@ enum Constants {
     let (bytes, width) = try converted(data, packed, name, clampsIntegers)
     let dimensions = order?.arranged(data.dimensions) ?? data.dimensions
     var tensor = MSLiteTensor(name: name, elementType: type, dimensions: dimensions)
-    if let order, !order.isPlain, data.elementCount > 0 {
+    if let order, !order.movesNothing(of: data.dimensions), data.elementCount > 0 {
       tensor.content = .made(byteCount: bytes.count, sourceByteCount: bytes.count) {
         defer { bytes.release() }
         return bytes.withUnsafeBytes {
@@ -87,7 +87,7 @@ enum Constants {
     var tensor = MSLiteTensor(
       name: name, elementType: constant.storage.elementType,
       dimensions: order?.arranged(extents) ?? extents)
-    guard let order, !order.isPlain else {
+    guard let order, !order.movesNothing(of: extents) else {
       tensor.content = .quantized(constant, rearrange: nil)
       return tensor
     }
@@ -113,7 +113,7 @@ enum Constants {
       name: name, elementType: constant.storage.elementType,
       dimensions: order?.arranged(extents) ?? extents)
     var bytes = constant.encode(0).integers
-    if let order, !order.isPlain {
+    if let order, !order.movesNothing(of: extents) {
       bytes = bytes.withUnsafeBytes {
         Rearrangement.apply(
           $0, extents: extents, width: (constant.storage.elementType.bitWidth ?? 8) / 8,

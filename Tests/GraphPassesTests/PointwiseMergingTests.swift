@@ -75,14 +75,15 @@ import Testing
     #expect(graph.nodes.count == 2)
   }
 
-  @Test(arguments: [
-    Attribute("strides", .ints([2, 2])), Attribute("pads", .ints([1, 0, 0, 0])),
-    Attribute("auto_pad", .string(Array("SAME_UPPER".utf8))),
-  ])
-  func windowsThatMoveOtherwiseStay(attribute: Attribute) {
-    let graph = Self.chain([3, 9, 4], seed: 2, [attribute])
-    PointwiseMerging.apply(to: graph)
-    #expect(graph.nodes.count == 2)
+  @Test func windowsThatMoveOtherwiseStay() {
+    for attribute in [
+      Attribute("strides", .ints([2, 2])), Attribute("pads", .ints([1, 0, 0, 0])),
+      Attribute("auto_pad", .string(Array("SAME_UPPER".utf8))),
+    ] {
+      let graph = Self.chain([3, 9, 4], seed: 2, [attribute])
+      PointwiseMerging.apply(to: graph)
+      #expect(graph.nodes.count == 2, "\(attribute.name)")
+    }
   }
 
   @Test func valuesWithOtherReadersStay() {
