@@ -116,8 +116,12 @@ extension KeyTable {
         "One weight scale per output channel; false is one per tensor."),
       Setting(
         "target_device", .words(of: TargetDevice.self), default: "CPU", for: .full,
-        "The hardware the result is made for; CPU is ONNX Runtime's processor kernels.",
-        refusing: [.allExcept("CPU", needs: "the placement of operators for that device")]),
+        "The hardware the result is made for; CPU is ONNX Runtime's processor kernels, NVGPU is "
+          + "TensorRT, which takes inputs of operators with weights in signed integers; DSP computes "
+          + "all it can in integers; KIRIN convolutions and fully connected layers.",
+        refusing: [
+          .of("ASCEND", needs: "the writer of Ascend models")
+        ]),
       Setting(
         "smooth_alpha", .real(.init(lower: 0, upper: 1, includesEnds: true)), default: "0.5",
         for: .full, "How much of the outliers moves from activations to weights; ASCEND only."),

@@ -70,7 +70,9 @@ public struct ConversionJob: Sendable {
     hasIntegerOutputs = options.hasIntegerOutputs
     full?.settings.quantizesInputs = hasIntegerInputs
     full?.settings.quantizesOutputs = hasIntegerOutputs
-    if writesMSLite { full?.settings.profile = .mindSporeLite }
+    if writesMSLite, full?.settings.profile.name == TargetProfile.onnxRuntime.name {
+      full?.settings.profile = .mindSporeLite
+    }
     keepsInputLayout = options.hasChannelsFirstSamples
     runsResult = options.infer
     minCosine = options.minCosine

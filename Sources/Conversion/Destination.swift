@@ -33,6 +33,13 @@ struct Destination {
           + " needs a .ms file and quant_type=FULL_QUANT",
         help: "leave it out; inputs and results are floats then")
     }
+    if job.writesMSLite, let name = job.full?.settings.profile.name,
+      name != TargetProfile.mindSporeLite.name
+    {
+      throw Failure(
+        .capabilityNotBuilt, "this version cannot do target_device=\(name) with a .ms file yet",
+        help: "use --saveType=ONNX, or leave target_device out")
+    }
     guard job.writesMSLite, job.full == nil, job.quantizesWeights, job.weights.bits != 8,
       job.weights.bits != 16
     else { return }

@@ -79,7 +79,8 @@ struct FullConversion {
   }
 
   private func describe(_ plan: FullPlan, in outcome: inout ConversionOutcome) {
-    outcome.full?.integerOperatorCount = plan.operations.count
+    outcome.full?.integerOperatorCount =
+      plan.operations.count + plan.functions.count { !$0.outputs.isEmpty }
     outcome.full?.activationCount = plan.groups.count
     outcome.full?.floatOperators = plan.floats.map {
       ($0.node.displayName, $0.node.operatorType, $0.reason.text)
@@ -151,6 +152,10 @@ struct FullConversion {
     for value in plan.groups.flatMap(\.values) where calibrated.facts[value.name] == nil {
       calibrated.unusable[ObjectIdentifier(value)] =
         gathered[value.name] == nil ? .neverRun : .nonFiniteActivation
+    }
+    for value in plan.functionActivations {
+      guard let facts = calibrated.facts[value.name], facts.isHuge else { continue }
+      calibrated.unusable[ObjectIdentifier(value)] = .hugeRange
     }
     return calibrated
   }

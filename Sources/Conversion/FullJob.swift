@@ -13,9 +13,12 @@ public struct FullJob: Sendable {
 
   init(_ options: ConverterOptions, _ configuration: QuantizationConfiguration) {
     let full = configuration.full
+    let profile = FullJob.profile(full.targetDevice)
     settings = FullQuantizationSettings(
-      perChannel: full.perChannel, biasCorrection: full.biasCorrection,
-      skipped: configuration.skipQuantNode.map { NodePattern($0.pattern.pattern) })
+      perChannel: full.perChannel,
+      biasCorrection: full.biasCorrection && profile.correctsBiases,
+      skipped: configuration.skipQuantNode.map { NodePattern($0.pattern.pattern) },
+      profile: profile)
     method =
       switch full.activationQuantMethod {
       case .maxMin: .maxMin
@@ -24,5 +27,14 @@ public struct FullJob: Sendable {
       case .auto: .auto
       }
     samples = SampleJob(options, configuration)
+  }
+
+  private static func profile(_ device: TargetDevice) -> TargetProfile {
+    switch device {
+    case .cpu, .ascend: .onnxRuntime
+    case .nvgpu: .tensorRT
+    case .dsp: .digitalSignalProcessor
+    case .kirin: .kirin
+    }
   }
 }

@@ -44,11 +44,6 @@ import Testing
     ("[common_quant_param]\nquant_type=WEIGHT_QUANT\nbit_num=0\n", "bit_num=0"),
     ("[common_quant_param]\nquant_type=DYNAMIC_QUANT\n", "quant_type=DYNAMIC_QUANT"),
     (
-      "[common_quant_param]\nquant_type=FULL_QUANT\n[full_quant_param]\ntarget_device=DSP\n"
-        + "[data_preprocess_param]\ncalibrate_path=image:.\ncalibrate_size=1\ninput_type=BIN\n",
-      "target_device=DSP"
-    ),
-    (
       Fixtures.weightQuantization + "[weight_quant_param]\ndequant_strategy=ON_THE_FLY\n",
       "dequant_strategy=ON_THE_FLY"
     ),

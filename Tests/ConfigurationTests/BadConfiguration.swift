@@ -160,9 +160,6 @@ struct BadConfiguration: Sendable, CustomStringConvertible {
 
   static let capabilities: [BadConfiguration] = [
     .init(
-      samples + "[full_quant_param]\ntarget_device=DSP\n", .capabilityNotBuilt, 8, 15,
-      .unsupported),
-    .init(
       "[common_quant_param]\nquant_type=DYNAMIC_QUANT\n", .capabilityNotBuilt, 2, 12, .unsupported),
     .init(weightHeader + "bit_num=0\n", .capabilityNotBuilt, 3, 9, .unsupported),
     .init(

@@ -28,8 +28,7 @@ import Testing
       bit_num=4
       [data_preprocess_param]
       calibrate_size=0
-      [full_quant_param]
-      target_device=DSP
+      [awq_param]
       """
     let found = errors(of: text)
     #expect(

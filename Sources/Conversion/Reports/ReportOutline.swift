@@ -97,7 +97,7 @@ struct ReportOutline: Sendable {
       for place in operators[index].ports.indices {
         let port = operators[index].ports[place]
         guard let pair = pairs[port.tensor], pair.dequantizedName != port.tensor else { continue }
-        let readsDirectly = port.input == 0 && pair.directReaders.contains(identity)
+        let readsDirectly = port.input != nil && pair.directReaders.contains(identity)
         guard readsDirectly || port.input == nil && pair.isForAll else { continue }
         operators[index].ports[place].standIn = pair.dequantizedName
         if let factors = pair.quantization.factors {

@@ -82,14 +82,14 @@ public struct QuantizeLinearInsertion {
         inputs: [quantized, scale, zeroPoint], outputs: [dequantized]))
     var directReaders: Set<ObjectIdentifier> = []
     let readers = readers[ObjectIdentifier(value)] ?? []
-    for reader in readers where dequantized !== value && reader.inputs[0] === value {
+    for reader in readers where dequantized !== value {
       let isIntegerReader =
         switch parameters.readers {
         case .all: equalized.contains(ObjectIdentifier(reader))
         case .nodes(let wanted): wanted.contains(ObjectIdentifier(reader))
         }
       guard isIntegerReader else { continue }
-      reader.inputs[0] = dequantized
+      reader.inputs = reader.inputs.map { $0 === value ? dequantized : $0 }
       directReaders.insert(ObjectIdentifier(reader))
     }
     inserted.append(

@@ -45,6 +45,9 @@ public struct ActivationFacts: Sendable {
     }
   }
 
+  /// Whether the range is that of a mask or the like, beside which nothing else would be told apart.
+  public var isHuge: Bool { max(abs(lower), abs(upper)) >= DelicateArithmetic.hugeMagnitude }
+
   /// The facts with each channel multiplied by a factor.
   func multiplied(by factors: [Float]) -> ActivationFacts {
     var result = self

@@ -46,6 +46,9 @@ public indirect enum FloatOperatorReason: Hashable, Sendable {
   case filterBank
   case neverRun
   case nonFiniteActivation
+  case hugeRange
+  case insideFunction
+  case normalization
 
   /// The reason in words.
   public var text: String {
@@ -62,6 +65,9 @@ public indirect enum FloatOperatorReason: Hashable, Sendable {
     case .filterBank: "a filter bank over a waveform, whose quiet bands 8 bits would drown"
     case .neverRun: "calibration never reached it"
     case .nonFiniteActivation: "calibration saw NaN or infinity"
+    case .hugeRange: "numbers of 10,000 and more, such as a mask's, beside which all else is lost"
+    case .insideFunction: "inside an activation function that is written out in several nodes"
+    case .normalization: "part of a normalization"
     }
   }
 }
@@ -102,6 +108,8 @@ public struct ActivationGroup {
 public struct FullPlan {
   /// Operators that will run in integers, in the graph's order.
   public var operations: [IntegerOperation]
+  /// Operators without weights that take part in integers.
+  public var functions: [IntegerFunction] = []
   /// Activations that are quantized.
   public var groups: [ActivationGroup]
   /// Who reads the quantized form, by activation.
@@ -116,6 +124,13 @@ public struct FullPlan {
       ($0.input === value || $0.output === value) && $0.kernelAxis != nil
     }
     return max(0, (convolution?.weights.constant?.dimensions.count ?? 2) - 2)
+  }
+
+  /// Activations that only operators without weights read or make.
+  public var functionActivations: [Value] {
+    let others = Set(
+      operations.flatMap { [$0.input, $0.output] }.map(ObjectIdentifier.init))
+    return groups.flatMap(\.values).filter { !others.contains(ObjectIdentifier($0)) }
   }
 
   /// Names of the activations that calibration has to look at.

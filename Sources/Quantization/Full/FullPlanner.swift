@@ -39,10 +39,32 @@ public struct FullPlanner {
     for inner in graph.allGraphs.dropFirst() {
       for node in inner.nodes where hasWeights(node) { plan.floats.append((node, .nestedGraph)) }
     }
+    planFunctions(&plan, graph, uses, unusable)
     assignReaders(&plan)
     addBorders(&plan, graph, uses, unusable)
     plan.groups = groups(of: plan, in: graph, uses)
     return plan
+  }
+
+  private func planFunctions(
+    _ plan: inout FullPlan, _ graph: Graph, _ uses: GraphUses,
+    _ unusable: [ObjectIdentifier: FloatOperatorReason]
+  ) {
+    let planner = FunctionPlanner(profile, graph, uses, operations: plan.operations)
+    for node in graph.nodes where !settings.skipped.contains(where: { $0.matches(node) }) {
+      switch planner.decision(node) {
+      case .none: break
+      case .float(let reason): plan.floats.append((node, reason))
+      case .quantized(let function):
+        let reasons = function.activations.compactMap { unusable[ObjectIdentifier($0)] }
+        if let reason = reasons.first {
+          if reason == .hugeRange { plan.floats.append((node, reason)) }
+        } else {
+          plan.functions.append(function)
+          plan.floats.removeAll { $0.node === node }
+        }
+      }
+    }
   }
 
   /// Operators that have learned weights or multiply matrices.
@@ -67,7 +89,7 @@ public struct FullPlanner {
     guard let operand = WeightOperand.operands(of: node).first(where: { $0.input == 1 }),
       node.inputs.count > 1, let weights = node.inputs[1], let source = weights.constant
     else { return refuse(.noConstantWeights) }
-    guard let input = node.inputs[0], input.constant == nil, FullPlanner.isFloat(input) else {
+    guard let input = node.inputs[0], FullPlanner.isActivation(input) else {
       return refuse(.inputNotFloat)
     }
     if let reason = weightsReason(weights, source) { return refuse(.weights(reason)) }
@@ -79,9 +101,10 @@ public struct FullPlanner {
       return refuse(.groups)
     }
     guard FullPlanner.hasUnitFactors(node) else { return refuse(.factors) }
-    guard FullPlanner.hasPlainBias(node, channels: source.dimensions[axis]) else {
-      return refuse(.biasForm)
-    }
+    guard
+      !profile.quantizesBiases
+        || FullPlanner.hasPlainBias(node, channels: source.dimensions[axis])
+    else { return refuse(.biasForm) }
     guard let output = node.outputs.first ?? nil else { return refuse(.neverRun) }
     let adding = profile.takesAddedBias ? adding(node, source.dimensions[axis], uses) : nil
     let sum = adding?.outputs.first.flatMap { $0 } ?? output
@@ -94,8 +117,10 @@ public struct FullPlanner {
         quantizesOutput: kernel.needsQuantizedOutput || !absorbed.isEmpty))
   }
 
-  private static func isFloat(_ value: Value) -> Bool {
-    if case .tensor(let type, _) = value.type { type == .float32 } else { true }
+  /// Whether a value is computed, and float32 as far as is known.
+  static func isActivation(_ value: Value) -> Bool {
+    guard value.constant == nil else { return false }
+    return if case .tensor(let type, _) = value.type { type == .float32 } else { true }
   }
 
   private func weightsReason(_ value: Value, _ source: TensorData) -> FloatReason? {
@@ -164,13 +189,19 @@ public struct FullPlanner {
     for operation in plan.operations where operation.quantizesOutput {
       plan.readers[ObjectIdentifier(operation.output)] = .all
     }
-    for operation in plan.operations {
-      let identity = ObjectIdentifier(operation.input)
+    for value in plan.functions.flatMap(\.outputs) {
+      plan.readers[ObjectIdentifier(value)] = .all
+    }
+    let readings = plan.functions.flatMap { function in
+      function.inputs.map { (function.node, $0) }
+    }
+    for (node, value) in plan.operations.map({ ($0.node, $0.input) }) + readings {
+      let identity = ObjectIdentifier(value)
       switch plan.readers[identity] {
       case .all: break
       case .nodes(let others):
-        plan.readers[identity] = .nodes(others.union([ObjectIdentifier(operation.node)]))
-      case nil: plan.readers[identity] = .nodes([ObjectIdentifier(operation.node)])
+        plan.readers[identity] = .nodes(others.union([ObjectIdentifier(node)]))
+      case nil: plan.readers[identity] = .nodes([ObjectIdentifier(node)])
       }
     }
   }
@@ -181,8 +212,7 @@ public struct FullPlanner {
     _ unusable: [ObjectIdentifier: FloatOperatorReason]
   ) {
     func isUsable(_ value: Value) -> Bool {
-      value.constant == nil && FullPlanner.isFloat(value)
-        && unusable[ObjectIdentifier(value)] == nil
+      FullPlanner.isActivation(value) && unusable[ObjectIdentifier(value)] == nil
     }
     for value in graph.inputs where settings.quantizesInputs && isUsable(value) {
       plan.readers[ObjectIdentifier(value)] = .nodes(
@@ -223,7 +253,7 @@ public struct FullPlanner {
   }
 
   /// The quantized activations whose elements a value holds, through nodes that move them; none
-  /// unless all of its elements come from quantized ones.
+  /// unless all of its elements come from quantized ones or the target shares with the rest.
   private func sources(of value: Value, _ index: [ObjectIdentifier: Int]) -> [Int] {
     var found: [Int] = []
     func visit(_ value: Value, _ depth: Int) -> Bool {
@@ -232,7 +262,7 @@ public struct FullPlanner {
       for case let input? in moved where input.constant == nil {
         if let position = index[ObjectIdentifier(input)] {
           found.append(position)
-        } else if !visit(input, depth + 1) {
+        } else if !visit(input, depth + 1), !profile.sharesConcatInputs {
           return false
         }
       }

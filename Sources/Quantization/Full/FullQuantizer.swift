@@ -48,6 +48,7 @@ public struct FullQuantizer {
           weights: weights, bias: bias, scaling: job.scaling, recipe: job.recipe,
           parameters: encoded.parameters))
     }
+    installConstants(of: plan.functions, in: graph, &number, &names)
     remove(plan.operations.flatMap(\.absorbed), from: graph)
     return results
   }
@@ -72,21 +73,10 @@ public struct FullQuantizer {
     _ number: inout Int, _ names: inout Set<String>
   ) -> (weights: QuantizedOperation.Constant, bias: QuantizedOperation.Constant?) {
     let node = job.operation.node
-    func constant(_ base: String) -> Value {
-      var name = base
-      var suffix = 1
-      while !names.insert(name).inserted {
-        suffix += 1
-        name = "\(base)_\(suffix)"
-      }
-      let value = Value(name: name)
-      graph.initializers.append(value)
-      return value
-    }
     func put(_ integers: OperationEncoder.Integers, for original: Value?, as base: String)
       -> (Value, QuantizedOperation.Constant)
     {
-      let value = constant(base)
+      let value = FullQuantizer.constant(base, in: graph, &names)
       value.initializer = integers.source
       value.quantized = integers.constant(number: number)
       number += 1
@@ -109,7 +99,8 @@ public struct FullQuantizer {
       return (weightsRecord, record)
     }
     if let following = job.followingBias {
-      let value = constant(following.value.name + "_corrected")
+      let value = FullQuantizer.constant(
+        following.value.name + "_corrected", in: graph, &names)
       value.initializer = bias.float
       following.node.inputs[following.input] = value
       return (weightsRecord, nil)
@@ -120,6 +111,47 @@ public struct FullQuantizer {
     while node.inputs.count < 3 { node.inputs.append(nil) }
     node.inputs[2] = value
     return (weightsRecord, biasRecord)
+  }
+
+  /// Puts integers in place of the constants that operators without weights compute with: one scale
+  /// and zero point each, once for all who read a constant.
+  private func installConstants(
+    of functions: [IntegerFunction], in graph: Graph, _ number: inout Int,
+    _ names: inout Set<String>
+  ) {
+    var made: [ObjectIdentifier: Value] = [:]
+    for function in functions {
+      for place in function.constants {
+        guard let original = function.node.inputs[place], let source = original.constant else {
+          continue
+        }
+        let identity = ObjectIdentifier(original)
+        if made[identity] == nil {
+          let value = FullQuantizer.constant(original.name + "_int8", in: graph, &names)
+          value.initializer = source
+          value.quantized = WeightEncoder(source: source, recipe: .tensor(source))
+            .quantizedConstant(number: number)
+          number += 1
+          made[identity] = value
+        }
+        function.node.inputs[place] = made[identity]
+      }
+    }
+  }
+
+  /// A new initializer with a name of its own.
+  private static func constant(
+    _ base: String, in graph: Graph, _ names: inout Set<String>
+  ) -> Value {
+    var name = base
+    var suffix = 1
+    while !names.insert(name).inserted {
+      suffix += 1
+      name = "\(base)_\(suffix)"
+    }
+    let value = Value(name: name)
+    graph.initializers.append(value)
+    return value
   }
 
   private func remove(_ absorbed: [Node], from graph: Graph) {

@@ -12,6 +12,7 @@ struct OperationEncoder: @unchecked Sendable {
   let source: TensorData
   let recipe: WeightRecipe
   private var rows: WeightRows { scaling.rows }
+  private var isPerChannel: Bool { recipe.storage.axis != nil }
   /// The operator's own bias.
   let oldBias: Value?
   /// The constant that an Add right behind a MatMul adds to each channel.
@@ -67,11 +68,14 @@ struct OperationEncoder: @unchecked Sendable {
       dimensions: source.dimensions, axis: operation.channelAxis, kernelAxis: operation.kernelAxis)
     oldBias = node.inputs.count > 2 ? node.inputs[2] : nil
     followingBias =
-      operation.adding != nil || settings.biasCorrection && outputFactors == nil
+      operation.adding != nil
+        || settings.biasCorrection && settings.profile.quantizesBiases && outputFactors == nil
       ? FollowingBias(node, channels: layout.channels, uses) : nil
     var recipe = WeightRecipe(
       storage: QuantizedStorage(
-        bits: 8, elementType: .int8, axis: settings.perChannel ? operation.channelAxis : nil),
+        bits: 8, elementType: .int8,
+        axis: settings.perChannel && settings.profile.takesChannelScales(node)
+          ? operation.channelAxis : nil),
       layout: layout, range: .maxMin, round: settings.roundMethod,
       correctsScale: settings.biasCorrection)
     recipe.isSymmetric = true
@@ -112,6 +116,9 @@ struct OperationEncoder: @unchecked Sendable {
       source: source, storage: recipe.storage, bytes: slabs.flatMap(\.integers),
       parameters: EncodedParameters(
         firstChannel: 0, scales: parameters.scales, zeroPoints: parameters.zeroPoints))
+    guard settings.profile.quantizesBiases else {
+      return Encoded(weights: weights, parameters: parameters, bias: nil)
+    }
     let floats = source.float32Values ?? []
     var bias = biasFloats()
     if settings.biasCorrection { bias = corrected(bias, floats, weights) }
@@ -140,7 +147,7 @@ struct OperationEncoder: @unchecked Sendable {
     guard facts.channelMeans.count == rows.inputs * rows.groups else { return bias }
     var result = bias ?? Array(repeating: 0, count: rows.outputs)
     for output in 0..<rows.outputs {
-      let scale = Double(weights.parameters.scales[settings.perChannel ? output : 0])
+      let scale = Double(weights.parameters.scales[isPerChannel ? output : 0])
       var lost = 0.0
       rows.forEach(output) { element, input in
         let integer = Double(Int8(bitPattern: weights.bytes[element]))
@@ -158,12 +165,12 @@ struct OperationEncoder: @unchecked Sendable {
     var bytes = weights.bytes
     for index in parameters.scales.indices {
       let largest =
-        settings.perChannel ? abs(bias[index]) : bias.reduce(0) { max($0, abs($1)) }
+        isPerChannel ? abs(bias[index]) : bias.reduce(0) { max($0, abs($1)) }
       let least = Float(largest / (Double(inputScale) * OperationEncoder.largestBias))
       guard parameters.scales[index] < least else { continue }
       parameters.scales[index] = least
       for element in floats.indices
-      where !settings.perChannel || element / layout.inner % layout.channels == index {
+      where !isPerChannel || element / layout.inner % layout.channels == index {
         let integer = (floats[element] / least).rounded(.toNearestOrAwayFromZero)
         bytes[element] = UInt8(bitPattern: Int8(max(-127, min(127, integer))))
       }
@@ -178,9 +185,8 @@ struct OperationEncoder: @unchecked Sendable {
   /// `round(bias / (input scale * weight scale))` in 32 bits.
   private func integers(of bias: [Double], _ weights: Integers) -> Bias {
     let scales = weights.parameters.scales.map { $0 * inputScale }
-    let isPerChannel = scales.count == bias.count
     let integers = bias.indices.map { channel in
-      let scale = Double(scales[isPerChannel ? channel : 0])
+      let scale = Double(scales[scales.count == bias.count ? channel : 0])
       let integer = scale > 0 ? (bias[channel] / scale).rounded(.toNearestOrAwayFromZero) : 0
       return Int32(max(-Double(Int32.max), min(Double(Int32.max), integer)))
     }
@@ -190,7 +196,8 @@ struct OperationEncoder: @unchecked Sendable {
       float: float,
       integers: Integers(
         source: float,
-        storage: QuantizedStorage(bits: 32, elementType: .int32, axis: isPerChannel ? 0 : nil),
+        storage: QuantizedStorage(
+          bits: 32, elementType: .int32, axis: scales.count == bias.count ? 0 : nil),
         bytes: bytes.packed.map { $0.withUnsafeBytes(Array.init) } ?? [],
         parameters: EncodedParameters(
           firstChannel: 0, scales: scales,

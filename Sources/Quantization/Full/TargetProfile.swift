@@ -22,6 +22,8 @@ public struct TargetProfile: Sendable {
   public var hasSymmetricActivations: Bool
   /// Operators with weights that run in integers.
   public var integerOperators: [String: IntegerOperator]
+  /// Those whose weights may have a scale for each output channel; nil if all may.
+  public var perChannelOperators: Set<String>?
   /// Operators that only move elements: input and result share parameters.
   public var movers: Set<String>
   /// The greatest magnitude of two neighbouring weights' sum that no processor's kernel saturates
@@ -29,18 +31,36 @@ public struct TargetProfile: Sendable {
   public var pairSumLimit: Int32?
   /// Whether quantizing and dequantizing take a scale for each channel, which lets activations be
   /// equalized at no cost.
-  public var scalesActivationChannels: Bool
+  public var scalesActivationChannels = false
+  /// Whether biases become 32-bit integers; they stay as they are where not.
+  public var quantizesBiases = true
+  /// Whether biases may make up for the mean error of rounding.
+  public var correctsBiases = true
   /// Whether Relu and Clip after an integer operator vanish in the result's range.
-  public var absorbsClipping: Bool
+  public var absorbsClipping = false
   /// Whether the runtime fuses DequantizeLinear, an operator and QuantizeLinear into one operator on
   /// integers.
-  public var fusesIntegerOperators: Bool
+  public var fusesIntegerOperators = false
   /// Whether a constant that an Add puts on each column of a MatMul becomes its integer bias.
   public var takesAddedBias = false
+  /// Operators without weights that run in integers, from quantized inputs to quantized results.
+  public var integerFunctions: Set<String> = []
+  /// Operators without weights that read their first input quantized.
+  public var quantizedReaders: Set<String> = []
+  /// Whether a sum runs inside the operator that makes one of its terms if the other is quantized.
+  public var fusesSums = false
+  /// Whether inputs of a Concat share parameters with its quantized result even if some of them are
+  /// float otherwise.
+  public var sharesConcatInputs = false
 
   /// Whether the node only moves elements of its first input, or of all inputs (Concat).
   public func isMover(_ node: Node) -> Bool {
     node.isStandard && movers.contains(node.operatorType)
+  }
+
+  /// Whether an operator's weights may have a scale for each output channel.
+  public func takesChannelScales(_ node: Node) -> Bool {
+    perChannelOperators?.contains(node.operatorType) ?? true
   }
 
   /// ONNX Runtime's processor kernels: uint8 activations with a zero point, int8 weights without.

@@ -1,0 +1,164 @@
+import GraphPasses
+import ModelGraph
+import Support
+import Testing
+
+@testable import Quantization
+
+/// What the processors that compute whole networks in integers get.
+@Suite struct DeviceProfileTests {
+  private let graph = Graph(name: "network")
+  private let input = Value(name: "x")
+
+  private func apply(_ operatorType: String, _ inputs: [Value?], _ name: String) -> Value {
+    let result = Value(name: name)
+    graph.nodes.append(
+      Node(name: name, operatorType: operatorType, inputs: inputs, outputs: [result]))
+    return result
+  }
+
+  private func constant(_ name: String, _ values: [Float], _ dimensions: [Int]? = nil) -> Value {
+    let value = Value(name: name)
+    value.initializer =
+      dimensions.map { TensorData(float32: values, dimensions: $0) }
+      ?? TensorData(float32: values, isScalar: true)
+    return value
+  }
+
+  private func convolution(_ input: Value, _ name: String) -> Value {
+    let weights = constant(
+      name + ".weight", (0..<64).map { Float($0 % 7) - 3 }, [4, 4, 2, 2])
+    return apply("Conv", [input, weights], name)
+  }
+
+  private func plan(
+    _ profile: TargetProfile, _ output: Value,
+    unusable: [ObjectIdentifier: FloatOperatorReason] = [:]
+  ) -> FullPlan {
+    graph.inputs = [input]
+    graph.outputs = [output]
+    return FullPlanner(FullQuantizationSettings(profile: profile)).plan(graph, unusable: unusable)
+  }
+
+  private func reason(_ node: String, _ plan: FullPlan) -> FloatOperatorReason? {
+    plan.floats.first { $0.node.name == node }?.reason
+  }
+
+  @Test func aSignalProcessorAddsPoolsAndMovesInIntegers() {
+    let first = convolution(input, "first")
+    let sum = apply("Add", [first, convolution(input, "second")], "sum")
+    let pooled = apply("GlobalAveragePool", [sum], "pooled")
+    let flat = apply("Flatten", [pooled], "flat")
+    let plan = plan(.digitalSignalProcessor, flat)
+    #expect(plan.functions.map(\.node.name) == ["sum", "pooled", "flat"])
+    #expect(
+      plan.groups.map { $0.values.map(\.name) }
+        == [["x"], ["first"], ["second"], ["sum"], ["pooled", "flat"]])
+    #expect(plan.floats.isEmpty)
+  }
+
+  @Test func shapesAndIndicesStayWhatTheyAre() {
+    let first = convolution(input, "first")
+    let shape = apply("Shape", [first], "shape")
+    let part = apply("Slice", [shape, shape, shape], "part")
+    let doubled = apply("Mul", [part, part], "doubled")
+    let plan = plan(.digitalSignalProcessor, apply("Reshape", [first, doubled], "result"))
+    #expect(plan.functions.map(\.node.name) == ["result"])
+  }
+
+  /// x * sigmoid(1.702 x), and hard-swish written out.
+  @Test func noRoundingStandsInsideAWrittenOutFunction() {
+    let first = convolution(input, "first")
+    let scaled = apply("Mul", [first, constant("factor", [1.702])], "scaled")
+    let gate = apply("Sigmoid", [scaled], "gate")
+    let gelu = apply("Mul", [first, gate], "gelu")
+    let second = convolution(gelu, "second")
+    let shifted = apply("Add", [second, constant("three", [3])], "shifted")
+    let clipped = apply(
+      "Clip", [shifted, constant("zero", [0]), constant("six", [6])], "clipped")
+    let swish = apply("Mul", [second, clipped], "swish")
+    let plan = plan(.digitalSignalProcessor, convolution(swish, "third"))
+    for name in ["scaled", "gate", "gelu", "shifted", "clipped", "swish"] {
+      #expect(reason(name, plan) == .insideFunction, "\(name)")
+    }
+    #expect(
+      plan.groups.flatMap(\.values).map(\.name)
+        == ["x", "first", "gelu", "second", "swish", "third"])
+  }
+
+  @Test func aGateOfAnotherBranchIsAnOperatorOfItsOwn() {
+    let first = convolution(input, "first")
+    let gate = apply("Sigmoid", [convolution(first, "second")], "gate")
+    let plan = plan(.digitalSignalProcessor, apply("Mul", [first, gate], "gated"))
+    #expect(plan.functions.map(\.node.name) == ["gate", "gated"])
+  }
+
+  @Test func normalizationsAndTheirScaleStayFloat() {
+    let first = convolution(input, "first")
+    let mean = apply("ReduceMean", [first], "mean")
+    let centered = apply("Sub", [first, mean], "centered")
+    let square = apply("Pow", [centered, constant("two", [2])], "square")
+    let variance = apply("ReduceMean", [square], "variance")
+    let safe = apply("Add", [variance, constant("epsilon", [1e-5])], "safe")
+    let deviation = apply("Sqrt", [safe], "deviation")
+    let normal = apply("Div", [centered, deviation], "normal")
+    let scaled = apply("Mul", [normal, constant("gamma", [1, 2, 3, 4], [4, 1, 1])], "scaled")
+    let shifted = apply("Add", [scaled, constant("beta", [1, 2, 3, 4], [4, 1, 1])], "shifted")
+    let plan = plan(.digitalSignalProcessor, convolution(shifted, "last"))
+    for name in ["centered", "safe", "scaled", "shifted"] {
+      #expect(reason(name, plan) == .normalization, "\(name)")
+    }
+    #expect(plan.functions.isEmpty)
+  }
+
+  @Test func masksStayFloatWhetherConstantOrComputed() {
+    let first = convolution(input, "first")
+    let mask = apply("Mul", [input, constant("huge", [-1e9])], "mask")
+    let masked = apply("Add", [first, mask], "masked")
+    let plan = plan(
+      .digitalSignalProcessor, apply("Softmax", [masked], "result"),
+      unusable: [ObjectIdentifier(mask): .hugeRange, ObjectIdentifier(masked): .hugeRange])
+    for name in ["mask", "masked", "result"] {
+      #expect(reason(name, plan) == .hugeRange, "\(name)")
+    }
+    #expect(ActivationFacts(lower: -1e9, upper: 0).isHuge)
+    #expect(!ActivationFacts(lower: -90, upper: 0).isHuge)
+  }
+
+  @Test func constantsOfFunctionsBecomeIntegersOnce() throws {
+    let first = convolution(input, "first")
+    let factor = constant("factor", [-1, 2, 3, 0.5], [4, 1, 1])
+    let one = apply("Mul", [first, factor], "one")
+    let two = apply("Mul", [convolution(one, "second"), factor], "two")
+    let plan = plan(.digitalSignalProcessor, two)
+    let facts = Dictionary(
+      uniqueKeysWithValues: plan.observedNames.map { ($0, ActivationFacts(lower: -1, upper: 1)) })
+    _ = FullQuantizer(
+      plan, FullQuantizationSettings(profile: .digitalSignalProcessor), facts: facts,
+      pool: WorkerPool(threads: 1)
+    ).apply(to: graph)
+    let places = graph.nodes.filter { $0.operatorType == "Mul" }.compactMap { $0.inputs[1] }
+    #expect(places.count == 2 && places[0] === places[1])
+    let slab = try #require(places.first?.quantized?.encode(0))
+    let scale = try #require(slab.parameters.scales.first)
+    let zero = try #require(slab.parameters.zeroPoints.first)
+    #expect(slab.parameters.scales.count == 1)
+    for (integer, float) in zip(slab.integers, [-1, 2, 3, 0.5] as [Float]) {
+      let restored = Float(Int32(Int8(bitPattern: integer)) - zero) * scale
+      #expect(abs(restored - float) <= scale * 0.51)
+    }
+  }
+
+  @Test func scalesForEachChannelAreForConvolutionsOnly() {
+    let flat = apply("Flatten", [convolution(input, "first")], "flat")
+    let weights = constant("weights", (0..<64).map { Float($0) - 30 }, [16, 4])
+    let result = apply("Gemm", [flat, weights], "result")
+    for profile in [TargetProfile.digitalSignalProcessor, .kirin] {
+      let graphPlan = plan(profile, result)
+      let types = graphPlan.operations.map(\.node.operatorType)
+      #expect(types == ["Conv", "Gemm"])
+      #expect(graphPlan.operations.map { profile.takesChannelScales($0.node) } == [true, false])
+    }
+    #expect(plan(.kirin, result).functions.isEmpty)
+  }
+}
