@@ -13,7 +13,7 @@ PACKAGES := libiniparser-dev libdnnl-dev libturbojpeg0-dev libspng-dev libwebp-d
   libflatbuffers-dev git ca-certificates
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: setup build demo test lint install fuzz verify conformance sanitize bench docs proto clean
+.PHONY: setup build demo test lint install fuzz verify conformance sanitize bench docs proto clean interop
 
 setup:
 	@missing=""; for package in $(PACKAGES) $(MORE_PACKAGES); do \
@@ -69,6 +69,26 @@ $(VENV):
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet numpy onnx onnxruntime opencv-python-headless pillow
 
+# MindSpore Lite's own runtime: a wheel of 170 MB for Python 3.7, unpacked, not installed. x86-64 Linux only. INTEROP is
+# its folder; models of GSCONVERT_MODELS are run in it too.
+INTEROP ?= .build-interop
+RUNTIME := $(INTEROP)/mindspore_lite
+$(RUNTIME): | $(VENV)
+	mkdir -p $(INTEROP)
+	$(VENV)/bin/pip download --quiet --no-deps --only-binary=:all: --python-version 3.7 --implementation cp \
+	  --abi cp37m --platform manylinux1_x86_64 --dest $(INTEROP) mindspore-lite==2.0.0
+	$(VENV)/bin/python -m zipfile -e $(INTEROP)/mindspore_lite-2.0.0-*.whl $(INTEROP)
+
+$(INTEROP)/ms_runtime: Tests/Oracles/ms_runtime.cpp | $(RUNTIME)
+	g++ -std=c++17 -O1 -D_GLIBCXX_USE_CXX11_ABI=0 -I$(RUNTIME) -I$(RUNTIME)/include $< -o $@ -L$(RUNTIME)/lib \
+	  -Wl,--disable-new-dtags,-rpath,$(abspath $(RUNTIME)/lib) -Wl,--allow-shlib-undefined -lmindspore_converter \
+	  -lmslite_converter_plugin -lmindspore_core -l:libmindspore_glog.so.0
+
+# Runs what gsconvert writes for MindSpore Lite in its runtime: each operator, then whole models.
+interop: build $(VENV) $(INTEROP)/ms_runtime
+	$(VENV)/bin/python Tests/Oracles/ms_operators.py $(BINARY) $(INTEROP)/ms_runtime
+	$(if $(GSCONVERT_MODELS),$(VENV)/bin/python Tests/Oracles/ms_float.py $(BINARY) $(GSCONVERT_MODELS) $(INTEROP)/ms_runtime)
+
 # REPORT_MODELS names further models and their samples for the reports: MODEL.onnx=FOLDER ...
 # Compares quantized weights with numpy and onnxruntime, to the last bit, images with OpenCV, inference
 # with onnxruntime on the models in the folder GSCONVERT_MODELS, and kills conversions.
@@ -111,4 +131,4 @@ proto:
 	  protoc --swift_out=. --swift_opt=Visibility=Internal onnx_subset.proto
 
 clean:
-	rm -rf .build .build-release .build-thread $(VENV) $(DEMO_OUTPUT)
+	rm -rf .build .build-release .build-thread $(INTEROP) $(VENV) $(DEMO_OUTPUT)

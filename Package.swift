@@ -124,7 +124,7 @@ let package = Package(
       name: "ConversionTests",
       dependencies: [
         "Conversion", "Fuzzing", "ModelFormats", "ModelGraph", "Quantization", "Support",
-      ]),
+      ], exclude: ["Golden"]),
     .testTarget(
       name: "CommandLineTests", dependencies: ["gsconvert"], exclude: ["Snapshots"]),
   ],

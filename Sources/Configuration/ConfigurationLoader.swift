@@ -3,7 +3,8 @@ import Support
 /// Reads all that steers a run, and reports all that is wrong with it at once.
 public enum ConfigurationLoader {
   /// Options and quantization from the command line (names without dashes) and the file that its
-  /// `configFile` names; no quantization without a file, which a `.ms` file can do without.
+  /// `configFile` names; no quantization without a file or with one of flags only, which a `.ms`
+  /// file can do without.
   ///
   /// - Throws: the problems of the command line, then of the file, then what this version cannot
   ///   do, then warnings.
@@ -26,18 +27,25 @@ public enum ConfigurationLoader {
     {
       problems.insert(missingFile, at: 0)
     }
+    let staysFloat =
+      check.options?.saveType == .mindirLite && file.map(hasFlagsOnly) ?? false
     if let file {
-      problems += file.problems + QuantizationRules.problems(of: file)
+      problems += file.problems + (staysFloat ? [] : QuantizationRules.problems(of: file))
       problems += ascendProblems(of: file, check.flags)
     }
     problems = ProblemList.ordered(problems)
     guard let options = check.options, !ProblemList.hasError(problems) else {
       throw Failure(problems)
     }
-    guard let file else { return (options, nil, warnings: problems) }
+    guard let file, !staysFloat else { return (options, nil, warnings: problems) }
     let quantization = QuantizationConfiguration(
       checked: file, warnings: problems.filter { !options.warnings.contains($0) })
     return (options, quantization, warnings: problems)
+  }
+
+  /// Whether a file says nothing about quantization, which a `.ms` file can do without.
+  private static func hasFlagsOnly(_ file: ParsedConfiguration) -> Bool {
+    !file.headers.isEmpty && file.headers.allSatisfy { $0.name == KeyTable.converter }
   }
 
   private static let missingFile = Diagnostic(

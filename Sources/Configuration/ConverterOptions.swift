@@ -19,6 +19,10 @@ public struct ConverterOptions: Sendable {
   public var inputShapes: [String: [Int]]
   /// Whether raw samples of four-dimensional inputs have channels before height and width.
   public var hasChannelsFirstSamples: Bool
+  /// Whether inputs are fed as 8-bit integers.
+  public var hasIntegerInputs: Bool
+  /// Whether results are 8-bit integers.
+  public var hasIntegerOutputs: Bool
   /// Whether nothing is written.
   public var dryRun: Bool
   /// Whether the result is run once on made input.
@@ -57,6 +61,8 @@ public struct ConverterOptions: Sendable {
     configFile = flags.text(FlagTable.configFile)
     inputShapes = flags.text("inputShape").flatMap(ShapeText.shapes) ?? [:]
     hasChannelsFirstSamples = flags.text("inputDataFormat") == "NCHW"
+    hasIntegerInputs = flags.text("inputDataType") == "INT8"
+    hasIntegerOutputs = flags.text("outputDataType") == "INT8"
     dryRun = flags.boolean("dryRun")
     infer = flags.boolean("infer")
     if case .real(let least) = flags.value("minCosine") { minCosine = least }

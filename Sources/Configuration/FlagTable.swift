@@ -54,12 +54,14 @@ public enum FlagTable {
       refusing: [.allExcept(needs: msTypes)]),
     Setting(
       "inputDataType", words(elementTypes + ["INT32", "INT64", "DEFAULT"]), default: "DEFAULT",
-      "Element type of the inputs; DEFAULT is the model's own.",
-      refusing: [.allExcept("DEFAULT", needs: msTypes)]),
+      "Element type of the inputs; DEFAULT is the model's own. INT8 only for `.ms` files with "
+        + "quant_type=FULL_QUANT.",
+      refusing: [.allExcept("DEFAULT", "INT8", needs: msTypes)]),
     Setting(
       "outputDataType", words(elementTypes + ["DEFAULT"]), default: "DEFAULT",
-      "Element type of the outputs; DEFAULT is the model's own.",
-      refusing: [.allExcept("DEFAULT", needs: msTypes)]),
+      "Element type of the outputs; DEFAULT is the model's own. INT8 only for `.ms` files with "
+        + "quant_type=FULL_QUANT.",
+      refusing: [.allExcept("DEFAULT", "INT8", needs: msTypes)]),
     Setting(
       "fp16", words(["on", "off"]), default: "off",
       "Whether weights that stay float are stored in 16 bits.",

@@ -7,6 +7,8 @@ import Support
 /// Compares the written model with the float model on up to 16 samples.
 struct Assessment {
   let job: ConversionJob
+  /// The written model, or what can be run in its place.
+  let writtenPath: String
   let pool: WorkerPool
   let observer: (any ConversionObserver)?
   /// How the written model is computed: its target's way.
@@ -37,7 +39,7 @@ struct Assessment {
   private func makeAssessor() throws(Failure) -> Assessor {
     try Assessor(
       float: ModelLoader.load(path: job.modelPath),
-      quantized: ModelLoader.load(path: job.outputPath), arithmetic: arithmetic)
+      quantized: ModelLoader.load(path: writtenPath), arithmetic: arithmetic)
   }
 
   private func compare(

@@ -35,6 +35,10 @@ public struct ConversionJob: Sendable {
   public var quantizesWeights = true
   /// Whether four-dimensional inputs of a `.ms` file keep channels before height and width.
   public var keepsInputLayout = false
+  /// Whether inputs of a `.ms` file are fed as 8-bit integers.
+  public var hasIntegerInputs = false
+  /// Whether results of a `.ms` file are 8-bit integers.
+  public var hasIntegerOutputs = false
   /// Shapes of inputs, by name, where the model leaves them open.
   public var inputShapes: [String: [Int]] = [:]
 
@@ -64,6 +68,13 @@ public struct ConversionJob: Sendable {
       quantizesWeights = false
     }
     writesMSLite = options.saveType == .mindirLite
+    hasIntegerInputs = options.hasIntegerInputs
+    hasIntegerOutputs = options.hasIntegerOutputs
+    full?.settings.quantizesInputs = hasIntegerInputs
+    full?.settings.quantizesOutputs = hasIntegerOutputs
+    if writesMSLite, full?.settings.profile.name == TargetProfile.onnxRuntime.name {
+      full?.settings.profile = .mindSporeLite
+    }
     keepsInputLayout = options.hasChannelsFirstSamples
     runsResult = options.infer
     minCosine = options.minCosine

@@ -79,6 +79,8 @@ public struct FullFacts: Sendable {
   public var floatOperators: [(node: String, operatorType: String, reason: String)]
   /// Activations that are quantized.
   public var activationCount: Int
+  /// The runtime whose integer operators were planned for.
+  public var runtime = "ONNX Runtime"
   /// Seconds that calibration took.
   public var calibrationSeconds: Double
   /// The share of the model's multiply-adds that these take; nil where shapes aren't known.

@@ -26,51 +26,56 @@ public struct Converter {
   public func run() throws(Failure) -> (outcome: ConversionOutcome, warnings: [Diagnostic]) {
     let start = ProcessUsage.seconds
     try OutputPreflight.check(job)
+    let destination = Destination(job: job, pool: pool)
+    try destination.check()
     let model = try ModelLoader.load(path: job.modelPath)
     let facts = ModelSurvey.facts(of: model, path: job.modelPath)
-    if job.writesMSLite {
-      return try MSLiteConversion(job: job, pool: pool, observer: observer)
-        .run(model, facts: facts, converter: self, start: start)
-    }
     let trial = job.runsResult ? try TrialRun(model, shapes: job.inputShapes) : nil
-    let planner = WeightPlanner(job.weights, pool: pool)
-    try checkPatterns(planner, model)
+    let planner = WeightPlanner(destination.weightSettings, pool: pool)
+    if job.quantizesWeights { try checkPatterns(planner, model) }
     if let full = job.full {
       var (outcome, warnings) = try FullConversion(
-        job: job, full: full, pool: pool, observer: observer
-      ).run(model, facts: facts)
-      if !job.isDryRun { outcome.trial = try trial?.run(job.outputPath, threads: job.threads) }
+        job: job, full: full, destination: destination, pool: pool, observer: observer
+      ).run(model, facts: facts, trial: trial)
       outcome.seconds = ProcessUsage.seconds - start
       return (outcome, warnings)
     }
-    let plan = planner.plan(model)
-    var warnings = nonFiniteWarnings(plan)
-    guard !plan.quantized.isEmpty else { throw nothingQuantized(plan, warnings) }
+    let before = model.standardOperatorVersion
+    try destination.prepare(model)
+    let plan = job.quantizesWeights ? planner.plan(model) : nil
+    var warnings = plan.map(nonFiniteWarnings) ?? []
+    if let plan, plan.quantized.isEmpty { throw nothingQuantized(plan, warnings) }
 
     let comparison = job.isDryRun ? nil : try comparisonInput(model)
-    let outline = ReportOutline(model.graph)
-    let rounded = try roundedOnSamples(plan, model, comparison)
-    Quantizer.apply(plan, rounded: rounded)
-    let before = model.standardOperatorVersion
-    if let needed = ONNXWriter.requiredOperatorSetVersion(of: model) {
-      try OpsetUpgrade.raise(model, to: max(needed, before))
+    var outline = ReportOutline(model.graph)
+    if let plan {
+      let rounded = try roundedOnSamples(plan, model, comparison, destination)
+      Quantizer.apply(plan, rounded: rounded)
     }
-    let writer = try ONNXWriter(model)
+    let result = try destination.layOut(
+      model, runs: !job.isDryRun && (comparison != nil || trial != nil || job.reportFolder != nil))
+    outline.rename(types: result.operatorTypes)
     var outcome = ConversionOutcome(
-      model: facts, constants: plan.constants.map(constantFacts),
-      operatorSets: (before, model.standardOperatorVersion), outputByteCount: writer.byteCount,
-      predictedPeakByteCount: MemoryForecast(plan, workers: pool.workerCount).peakByteCount,
-      files: [], seconds: 0)
+      model: facts, constants: plan?.constants.map(constantFacts) ?? [],
+      operatorSets: (before, job.writesMSLite ? before : model.standardOperatorVersion),
+      outputByteCount: result.byteCount,
+      predictedPeakByteCount: plan.map {
+        MemoryForecast($0, workers: pool.workerCount).peakByteCount
+      } ?? facts.byteCount, files: [], seconds: 0)
     if !job.isDryRun {
-      let (files, parameters) = try write(writer, plan)
+      let runnable = destination.runnablePath(result)
+      let (files, parameters) = try write(result, destination, plan)
       var quantized = parameters.makeIterator()
       for index in outcome.constants.indices where outcome.constants[index].recipe != nil {
         outcome.constants[index].signalToNoise = quantized.next()?.signalToNoise
       }
       outcome.files = files
-      if let comparison { outcome.quality = try assess(comparison, &warnings) }
-      warnings += report(outline, plan, parameters, &outcome)
-      outcome.trial = try trial?.run(job.outputPath, threads: job.threads)
+      if let comparison { outcome.quality = try assess(comparison, runnable, &warnings) }
+      if let plan {
+        warnings += report(
+          outline, plan, parameters, destination, runnable, result.operatorTypes, &outcome)
+      }
+      outcome.trial = try trial?.run(runnable, threads: job.threads)
     }
     outcome.seconds = ProcessUsage.seconds - start
     return (outcome, warnings)
@@ -78,14 +83,17 @@ public struct Converter {
 
   /// What is rounded on samples, by number; nothing unless that is asked for.
   private func roundedOnSamples(
-    _ plan: QuantizationPlan, _ model: Model, _ input: ComparisonInput?
+    _ plan: QuantizationPlan, _ model: Model, _ input: ComparisonInput?,
+    _ destination: Destination
   ) throws(Failure) -> [Int: RoundedWeights] {
     guard job.roundsOnSamples, case .samples(let samples) = input else { return [:] }
+    let running = try ModelLoader.load(path: job.modelPath)
+    try destination.prepare(running)
     return try SampledRounding(job: job, pool: pool, observer: observer)
-      .run(plan, model, samples)
+      .run(plan, model, running: running, samples)
   }
 
-  func checkPatterns(_ planner: WeightPlanner, _ model: Model) throws(Failure) {
+  private func checkPatterns(_ planner: WeightPlanner, _ model: Model) throws(Failure) {
     let unmatched = Set(planner.unmatchedPatterns(in: model))
     guard !unmatched.isEmpty else { return }
     let names = model.graph.allGraphs.flatMap(\.nodes).map(\.displayName)
@@ -101,7 +109,7 @@ public struct Converter {
       })
   }
 
-  func nonFiniteWarnings(_ plan: QuantizationPlan) -> [Diagnostic] {
+  private func nonFiniteWarnings(_ plan: QuantizationPlan) -> [Diagnostic] {
     plan.constants.compactMap { constant in
       switch constant.decision {
       case .stayFloat(let reason) where reason == .nonFinite || reason == .rangeTooWide:
@@ -116,7 +124,7 @@ public struct Converter {
     }
   }
 
-  func nothingQuantized(
+  private func nothingQuantized(
     _ plan: QuantizationPlan, _ warnings: [Diagnostic]
   ) -> Failure {
     var notes = plan.constants.prefix(5).map { constant in
@@ -151,7 +159,7 @@ public struct Converter {
     return remedies.isEmpty ? nil : remedies.joined(separator: ", or ")
   }
 
-  func constantFacts(_ plan: ConstantPlan) -> ConstantFacts {
+  private func constantFacts(_ plan: ConstantPlan) -> ConstantFacts {
     var facts = ConstantFacts(
       tensor: plan.value.name, node: plan.nodes[0].displayName,
       operatorType: plan.nodes[0].operatorType, userCount: plan.nodes.count,
@@ -172,16 +180,15 @@ public struct Converter {
 
   /// Writes the model and gathers the parameters that its tensors got.
   private func write(
-    _ writer: ONNXWriter, _ plan: QuantizationPlan
+    _ result: Destination.Result, _ destination: Destination, _ plan: QuantizationPlan?
   ) throws(Failure) -> (files: [String], parameters: [TensorParameters]) {
-    let quantized = plan.quantized
+    let quantized = plan?.quantized ?? []
     let bytes = quantized.map(\.plan.source.byteCount)
     let channels = quantized.map { $0.recipe.storage.axis == nil ? 1 : $0.recipe.layout.channels }
     observer?.began("quantize", total: bytes.reduce(0, +), of: .bytes)
     defer { observer?.ended() }
     let slabs = Guarded([[EncodedParameters]](repeating: [], count: quantized.count))
-    let files = try writer.write(to: job.outputPath, pool: pool) {
-      [observer] number, parameters in
+    let files = try destination.write(result) { [observer] number, parameters in
       slabs.withLock { $0[number].append(parameters) }
       observer?.advanced(
         by: bytes[number] * parameters.scales.count / max(1, channels[number]))
@@ -193,14 +200,16 @@ public struct Converter {
   /// any, on random input.
   private func report(
     _ outline: ReportOutline, _ plan: QuantizationPlan, _ parameters: [TensorParameters],
+    _ destination: Destination, _ runnable: String, _ types: [String: String],
     _ outcome: inout ConversionOutcome
   ) -> [Diagnostic] {
     guard let folder = job.reportFolder else { return [] }
     var reports = DebugReports(
-      folder: folder, outputPath: job.outputPath, pool: pool, observer: observer)
-    reports.write(Converter.tensors(plan, parameters))
+      folder: folder, outputPath: runnable, pool: pool, observer: observer)
+    reports.write(Converter.tensors(plan, parameters, types))
     do throws(Failure) {
       let float = try ModelLoader.load(path: job.modelPath)
+      try destination.prepare(float)
       outcome.report = reports.writeRounds(outline, try round(float)) { float }
     } catch {
       reports.warn(error)
@@ -227,9 +236,10 @@ public struct Converter {
   /// Compares the results; that a model doesn't run here fails a conversion only if a cosine is asked
   /// for.
   private func assess(
-    _ input: ComparisonInput, _ warnings: inout [Diagnostic]
+    _ input: ComparisonInput, _ runnable: String, _ warnings: inout [Diagnostic]
   ) throws(Failure) -> QualityReport? {
-    let assessment = Assessment(job: job, pool: pool, observer: observer)
+    let assessment = Assessment(
+      job: job, writtenPath: runnable, pool: pool, observer: observer)
     do throws(Failure) {
       switch input {
       case .samples(let samples):
@@ -260,12 +270,13 @@ public struct Converter {
 
   /// Each quantized constant under each node that uses it.
   private static func tensors(
-    _ plan: QuantizationPlan, _ parameters: [TensorParameters]
+    _ plan: QuantizationPlan, _ parameters: [TensorParameters], _ types: [String: String]
   ) -> [QuantizedTensor] {
     zip(plan.quantized, parameters).flatMap { entry, parameters in
       entry.plan.nodes.map { node in
         QuantizedTensor(
-          node: node.displayName, operatorType: node.operatorType, tensor: entry.plan.value.name,
+          node: node.displayName,
+          operatorType: types[node.displayName] ?? node.operatorType, tensor: entry.plan.value.name,
           dimensions: entry.plan.source.dimensions, scales: parameters.scales,
           zeroPoints: parameters.zeroPoints, bits: entry.recipe.storage.bits)
       }

@@ -12,17 +12,18 @@ import Support
 struct FullConversion {
   let job: ConversionJob
   let full: FullJob
+  let destination: Destination
   let pool: WorkerPool
   let observer: (any ConversionObserver)?
 
   /// What a conversion of a loaded model did.
-  func run(_ model: Model, facts: ModelFacts) throws(Failure) -> (
+  func run(_ model: Model, facts: ModelFacts, trial: TrialRun?) throws(Failure) -> (
     outcome: ConversionOutcome, warnings: [Diagnostic]
   ) {
     let start = ProcessUsage.seconds
     let samples = try full.samples.open(model, shapes: job.inputShapes)
     let firstSample = try samples.firstSample()
-    AffineFolding.apply(to: model.graph)
+    try destination.prepareFull(model)
     let planner = FullPlanner(full.settings)
     var plan = planner.plan(model.graph)
     guard !plan.operations.isEmpty else { throw nothingQuantized(plan) }
@@ -33,6 +34,7 @@ struct FullConversion {
     outcome.full = FullFacts(
       sampleCount: samples.count, firstSample: firstSample, integerOperatorCount: 0,
       floatOperators: [], activationCount: 0, calibrationSeconds: 0)
+    outcome.full?.runtime = full.settings.profile.name
     describe(plan, in: &outcome)
     if job.isDryRun {
       outcome.constants = plan.operations.map { planned($0) } + floatFacts(plan)
@@ -53,18 +55,25 @@ struct FullConversion {
     UnusedRemoval.removeConstants(from: model.graph)
     try OpsetUpgrade.raise(model, to: max(13, outcome.operatorSets.before))
     let pairs = QuantizeLinearInsertion.apply(to: model)
-    outcome.operatorSets.after = model.standardOperatorVersion
-    let writer = try ONNXWriter(model)
-    outcome.outputByteCount = writer.byteCount
-    outcome.files = try writer.write(to: job.outputPath, pool: pool) { _, _ in }
+    if !job.writesMSLite { outcome.operatorSets.after = model.standardOperatorVersion }
+    let result = try destination.layOut(model, runs: true)
+    outcome.outputByteCount = result.byteCount
+    outcome.files = try destination.write(result)
+    let runnable = destination.runnablePath(result)
     outcome.quality = try Assessment(
-      job: job, pool: pool, observer: observer,
+      job: job, writtenPath: runnable, pool: pool, observer: observer,
       arithmetic: full.settings.profile.fusesIntegerOperators ? .integer : .simulated
     ).run(samples, calibrated: samples.count)
     outline.note(operations)
     outline.note(pairs)
+    outline.rename(types: result.operatorTypes)
     warnings += report(
-      outline, FullParameters(operations, pairs, shapes: calibrated.shapes), samples, &outcome)
+      outline,
+      FullParameters(
+        operations, pairs, shapes: calibrated.shapes, types: result.operatorTypes), samples,
+      runnable,
+      &outcome)
+    outcome.trial = try trial?.run(runnable, threads: job.threads)
     outcome.seconds = ProcessUsage.seconds - start
     return (outcome, warnings)
   }
@@ -87,11 +96,11 @@ struct FullConversion {
 
   private func report(
     _ outline: ReportOutline, _ parameters: FullParameters, _ samples: CalibrationSet,
-    _ outcome: inout ConversionOutcome
+    _ runnable: String, _ outcome: inout ConversionOutcome
   ) -> [Diagnostic] {
     guard let folder = job.reportFolder else { return [] }
     var reports = DebugReports(
-      folder: folder, outputPath: job.outputPath, pool: pool, observer: observer)
+      folder: folder, outputPath: runnable, pool: pool, observer: observer)
     reports.write(parameters.tensors)
     outcome.report = reports.writeRounds(
       outline,
@@ -100,7 +109,7 @@ struct FullConversion {
         feeds: { (index) throws(Failure) in try samples.sample(index) })
     ) { () throws(Failure) in
       let float = try ModelLoader.load(path: job.modelPath)
-      AffineFolding.apply(to: float.graph)
+      try destination.prepareFull(float)
       return float
     }
     outcome.files += reports.files

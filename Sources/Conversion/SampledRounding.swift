@@ -33,10 +33,11 @@ struct SampledRounding {
   }
 
   /// What was rounded, by the constant's number in the plan; biases of the model are changed.
+  ///
+  /// - Parameter shadow: a second copy of the model, node for node the same.
   func run(
-    _ plan: QuantizationPlan, _ model: Model, _ samples: CalibrationSet
+    _ plan: QuantizationPlan, _ model: Model, running shadow: Model, _ samples: CalibrationSet
   ) throws(Failure) -> [Int: RoundedWeights] {
-    let shadow = try ModelLoader.load(path: job.modelPath)
     let steps = FeedbackLayer.layers(of: plan, in: model.graph).compactMap { layer in
       ProductRows(model.graph.nodes[layer.place], weights: layer.source.dimensions).map {
         Step(layer: layer, rows: $0)

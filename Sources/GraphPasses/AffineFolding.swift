@@ -155,8 +155,11 @@ public struct AffineFolding {
     let channels = map.factors.count
     let isConvolution = node.isONNX("Conv")
     let inner = weights.dimensions[(isConvolution ? 1 : 2)...].reduce(1, *)
-    for index in values.indices {
-      values[index] = Float(Double(values[index]) * map.factors[index / inner % channels])
+    var start = 0
+    while inner > 0, start < values.count {
+      let factor = map.factors[start / inner % channels]
+      for index in start..<start + inner { values[index] = Float(Double(values[index]) * factor) }
+      start += inner
     }
     var bias = map.offsets
     if node.inputs.count > 2, let old = node.inputs[2] {
@@ -164,7 +167,7 @@ public struct AffineFolding {
       for channel in 0..<channels { bias[channel] += Double(old[channel]) * map.factors[channel] }
     }
     let floats = bias.map { Float($0) }
-    guard (values + floats).allSatisfy(\.isFinite) else { return false }
+    guard values.allSatisfy(\.isFinite), floats.allSatisfy(\.isFinite) else { return false }
     let base = node.inputs[1]?.name ?? node.displayName
     let biasName = node.inputs.count > 2 ? node.inputs[2]?.name : nil
     node.inputs = [

@@ -28,6 +28,12 @@ struct AxisOrder: Hashable {
     return AxisOrder(kept.map { axis in ranks.firstIndex(of: axis) ?? 0 })
   }
 
+  /// Whether elements of these extents lie as in ONNX's order, because only axes of extent 1 are
+  /// elsewhere.
+  func movesNothing(of extents: [Int]) -> Bool {
+    axes.filter { extents[$0] != 1 } == extents.indices.filter { extents[$0] != 1 }
+  }
+
   /// Values that are stated for each of ONNX's axes, as stored.
   func arranged<Element>(_ values: [Element]) -> [Element] { axes.map { values[$0] } }
 }

@@ -30,7 +30,7 @@ enum Constants {
     let (bytes, width) = try converted(data, packed, name, clampsIntegers)
     let dimensions = order?.arranged(data.dimensions) ?? data.dimensions
     var tensor = MSLiteTensor(name: name, elementType: type, dimensions: dimensions)
-    if let order, !order.isPlain, data.elementCount > 0 {
+    if let order, !order.movesNothing(of: data.dimensions), data.elementCount > 0 {
       tensor.content = .made(byteCount: bytes.count, sourceByteCount: bytes.count) {
         defer { bytes.release() }
         return bytes.withUnsafeBytes {
@@ -80,11 +80,14 @@ enum Constants {
   static func quantized(
     _ constant: QuantizedConstant, name: String, order: AxisOrder?
   ) -> MSLiteTensor {
+    if let parameters = constant.knownParameters {
+      return known(constant, parameters, name: name, order: order)
+    }
     let extents = constant.source.dimensions
     var tensor = MSLiteTensor(
       name: name, elementType: constant.storage.elementType,
       dimensions: order?.arranged(extents) ?? extents)
-    guard let order, !order.isPlain else {
+    guard let order, !order.movesNothing(of: extents) else {
       tensor.content = .quantized(constant, rearrange: nil)
       return tensor
     }
@@ -97,6 +100,32 @@ enum Constants {
           $0, extents: [rows] + extents.dropFirst(), width: width, order: order)
       }
     }
+    return tensor
+  }
+
+  /// The tensor of integers that are made already; parameters that all channels share are stated
+  /// once.
+  private static func known(
+    _ constant: QuantizedConstant, _ parameters: EncodedParameters, name: String, order: AxisOrder?
+  ) -> MSLiteTensor {
+    let extents = constant.source.dimensions
+    var tensor = MSLiteTensor(
+      name: name, elementType: constant.storage.elementType,
+      dimensions: order?.arranged(extents) ?? extents)
+    var bytes = constant.encode(0).integers
+    if let order, !order.movesNothing(of: extents) {
+      bytes = bytes.withUnsafeBytes {
+        Rearrangement.apply(
+          $0, extents: extents, width: (constant.storage.elementType.bitWidth ?? 8) / 8,
+          order: order)
+      }
+    }
+    tensor.content = .bytes(Bytes(bytes))
+    let all = zip(parameters.scales, parameters.zeroPoints).map { scale, zeroPoint in
+      MSLiteQuantization(
+        scale: Double(scale), zeroPoint: zeroPoint, bits: Int32(constant.storage.bits))
+    }
+    tensor.quantization = Set(all).count == 1 ? Array(all.prefix(1)) : all
     return tensor
   }
 }

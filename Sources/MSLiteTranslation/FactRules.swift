@@ -35,6 +35,8 @@ enum FactRules {
       if case .tensor(let data) = node.attribute("value") { return data.elementType }
       return .float32
     case "Constant": return constant(of: node)?.elementType
+    case "QuantizeLinear": return inputs.last.flatMap { $0?.elementType }
+    case "DequantizeLinear": return .float32
     case "Dropout", "MaxPool": return output == 0 ? first.elementType : .bool
     default: return first.elementType
     }

@@ -14,6 +14,13 @@ public enum MSLiteTranslator {
     public var inputShapes: [String: [Int]]
     /// Whether four-dimensional inputs keep ONNX's order of axes.
     public var keepsInputLayout: Bool
+    /// Operators of ONNX's that only move elements, and move integers as well.
+    public var integerMovers: Set<String> = []
+
+    /// Whether float inputs are fed as the integers that they become first.
+    public var hasIntegerInputs = false
+    /// Whether results are the integers that they were last.
+    public var hasIntegerOutputs = false
 
     /// Makes options.
     public init(inputShapes: [String: [Int]] = [:], keepsInputLayout: Bool = false) {
@@ -32,13 +39,16 @@ public enum MSLiteTranslator {
   public static func prepare(_ model: Model) throws(Failure) {
     try OpsetUpgrade.raise(model, to: operatorSetVersion)
     try refuseUnknown(model)
+    ConstantShaping.apply(to: model.graph)
     SoftmaxRejoining.apply(to: model.graph)
     ActivationRewrites.apply(to: model.graph)
     GeluJoining.apply(to: model.graph)
     AffineFolding.apply(to: model.graph)
+    PointwiseMerging.apply(to: model.graph)
   }
 
-  /// Translates a prepared model; constants that are quantized become integers.
+  /// Translates a prepared model; constants that are quantized become integers, and operators between
+  /// DequantizeLinear and QuantizeLinear work on integers.
   ///
   /// - Throws: a node whose settings the format can't say, by name.
   /// - Complexity: O(nodes + small constants); large constants are rearranged when they are written.
@@ -46,6 +56,9 @@ public enum MSLiteTranslator {
     _ model: Model, options: Options = Options()
   ) throws(Failure) -> MSLiteModel {
     let graph = model.graph
+    IntegerForm.apply(to: graph, movers: options.integerMovers)
+    if options.hasIntegerInputs { try IntegerBorders.moveInputs(of: graph) }
+    if options.hasIntegerOutputs { try IntegerBorders.moveOutputs(of: graph) }
     let translation = Translation(graph, inputShapes: options.inputShapes)
     let inputs = try addInputs(graph, to: translation, options)
     for node in graph.nodes where !node.isONNX("Constant") {
@@ -153,6 +166,12 @@ public enum MSLiteTranslator {
         if case .quantized = model.tensors[input].content { true } else { false }
       }
       if reads { model.nodes[index].quantization = .weights }
+      let makesIntegers = model.nodes[index].outputs.contains { output in
+        model.tensors[output].elementType == .int8 && !model.tensors[output].quantization.isEmpty
+      }
+      if makesIntegers, model.nodes[index].primitive.name != "QuantDTypeCast" {
+        model.nodes[index].quantization = .all
+      }
     }
   }
 }

@@ -172,7 +172,11 @@ final class Translation {
     _ primitive: MSLitePrimitive, _ inputs: [Int], name: String, type: ElementType,
     as nodeName: String? = nil
   ) -> Int {
-    let output = add(MSLiteTensor(name: name, elementType: type))
+    var tensor = MSLiteTensor(name: name, elementType: type)
+    if let source = inputs.first, model.tensors[source].elementType == type {
+      tensor.quantization = model.tensors[source].quantization
+    }
+    let output = add(tensor)
     append(primitive, inputs, [output], named: nodeName ?? name)
     return output
   }
@@ -206,8 +210,17 @@ final class Translation {
   /// Says which tensor stands for a value.
   func hold(_ value: Value, _ tensor: Int, _ order: AxisOrder?) {
     let order = order.flatMap { $0.isPlain ? nil : $0 }
+    quantize(tensor, as: value)
     held[ObjectIdentifier(value)] = Held(tensor: tensor, order: order)
     requested[Request(value: ObjectIdentifier(value), order: order, isClamped: false)] = tensor
+  }
+
+  /// States how a tensor's integers stand for a value, if they do.
+  func quantize(_ tensor: Int, as value: Value) {
+    guard let activation = value.activation, !model.tensors[tensor].isConstant else { return }
+    model.tensors[tensor].quantization = [
+      MSLiteQuantization(scale: Double(activation.scale), zeroPoint: activation.zeroPoint)
+    ]
   }
 
   /// Lets a value be what another is.

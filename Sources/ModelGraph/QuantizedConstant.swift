@@ -76,13 +76,16 @@ public struct QuantizedConstant: Sendable {
   public let slabCount: Int
   /// Float bytes that making one slab reads.
   public let slabByteCount: Int
+  /// The parameters, where the integers are made already.
+  public let knownParameters: EncodedParameters?
   /// Makes one slab.
   public let encode: @Sendable (_ slab: Int) -> EncodedSlab
 
   /// States a quantized constant.
   public init(
     number: Int, source: TensorData, storage: QuantizedStorage, channelCount: Int, slabCount: Int,
-    slabByteCount: Int, encode: @escaping @Sendable (_ slab: Int) -> EncodedSlab
+    slabByteCount: Int, knownParameters: EncodedParameters? = nil,
+    encode: @escaping @Sendable (_ slab: Int) -> EncodedSlab
   ) {
     self.number = number
     self.source = source
@@ -90,6 +93,7 @@ public struct QuantizedConstant: Sendable {
     self.channelCount = channelCount
     self.slabCount = slabCount
     self.slabByteCount = slabByteCount
+    self.knownParameters = knownParameters
     self.encode = encode
   }
 }

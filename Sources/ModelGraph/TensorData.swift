@@ -104,7 +104,13 @@ public struct TensorData: Sendable {
   /// - Complexity: O(elements).
   public var float32Values: [Float]? {
     guard elementType == .float32, let packed else { return nil }
-    return packed.load(UInt32.self).map { Float(bitPattern: UInt32(littleEndian: $0)) }
+    let words = packed.load(UInt32.self)
+    return [Float](unsafeUninitializedCapacity: words.count) { floats, count in
+      for index in words.indices {
+        floats[index] = Float(bitPattern: UInt32(littleEndian: words[index]))
+      }
+      count = words.count
+    }
   }
 
   /// The product of extents when it can be the size of something real: no negative extent, and
@@ -130,8 +136,11 @@ extension Bytes {
   /// than one value is dropped.
   public func load<Element: FixedWidthInteger>(_ type: Element.Type) -> [Element] {
     withUnsafeBytes { buffer in
-      (0..<buffer.count / MemoryLayout<Element>.size).map { index in
-        buffer.loadUnaligned(fromByteOffset: index * MemoryLayout<Element>.size, as: Element.self)
+      let total = buffer.count / MemoryLayout<Element>.size
+      return [Element](unsafeUninitializedCapacity: total) { elements, count in
+        UnsafeMutableRawBufferPointer(elements).copyMemory(
+          from: UnsafeRawBufferPointer(rebasing: buffer[..<(total * MemoryLayout<Element>.size)]))
+        count = total
       }
     }
   }

@@ -95,19 +95,24 @@ struct ActivationForecast {
     let correlation = ActivationForecast.correlation
     for row in 0..<rows {
       let offset = row / (rows / groups) * perGroup
+      var mean = means[row]
+      var variance = 0.0
       for channel in 0..<perGroup {
         let start = (row * perGroup + channel) * kernel
         var sum = 0.0
         var squares = 0.0
-        for weight in values[start..<start + kernel] {
-          sum += Double(weight)
-          squares += Double(weight) * Double(weight)
+        for index in start..<start + kernel {
+          let weight = Double(values[index])
+          sum += weight
+          squares += weight * weight
         }
-        means[row] += sum * inputMeans[offset + channel]
-        variances[row] +=
+        mean += sum * inputMeans[offset + channel]
+        variance +=
           inputVariances[offset + channel]
           * ((1 - correlation) * squares + correlation * sum * sum)
       }
+      means[row] = mean
+      variances[row] = variance
     }
     return ChannelForecast(base: output, means: means, variances: variances)
   }

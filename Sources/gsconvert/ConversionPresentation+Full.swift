@@ -37,7 +37,7 @@ extension ConversionPresentation {
     lines.append(
       "integer    \(full.integerOperatorCount) of "
         + "\(full.integerOperatorCount + full.floatOperators.count) operators with weights"
-        + "\(share ?? "") run in integers on ONNX Runtime")
+        + "\(share ?? "") run in integers on \(full.runtime)")
     return lines
   }
 

@@ -25,19 +25,48 @@ import Testing
     #expect(!inspection.output.contains("\"quantizedConstants\":0"))
   }
 
-  @Test(arguments: [
-    ("[common_quant_param]\nquant_type=WEIGHT_QUANT\nbit_num=4\n", "bit_num=4"),
-    (
-      "[common_quant_param]\nquant_type=WEIGHT_QUANT\nbit_num=8\ndebug_info_save_path=out\n",
-      "debug_info_save_path"
-    ),
-  ])
-  func whatSuchFilesCannotHaveIsRefused(text: String, name: String) throws {
-    let folder = try TemporaryFolder(configuration: text)
+  @Test func whatSuchFilesCannotHaveIsRefused() throws {
+    let folder = try TemporaryFolder(
+      configuration: "[common_quant_param]\nquant_type=WEIGHT_QUANT\nbit_num=4\n")
     let outcome = try Program.run(paths + ["--configFile=job.cfg"], in: folder)
     #expect(outcome.status == 69)
-    #expect(outcome.error.contains("cannot do \(name) with a .ms file yet"))
+    #expect(outcome.error.contains("cannot do bit_num=4 with a .ms file yet"))
     #expect(try folder.files() == ["job.cfg", "model.onnx"])
+  }
+
+  @Test func aFileOfFlagsAloneAsksForNoQuantization() throws {
+    let folder = try TemporaryFolder(
+      configuration: "[converter_param]\nsaveType=MINDIR_LITE\n")
+    let outcome = try Program.run(paths + ["--configFile=job.cfg"], in: folder)
+    #expect(outcome.status == 0, "\(outcome.error)")
+    let inspection = try Program.run(["inspect", "result.ms"], in: folder)
+    #expect(inspection.output.contains("quantized  nothing"))
+  }
+
+  @Test func theResultIsRunComparedAndReportedOn() throws {
+    let folder = try TemporaryFolder(
+      configuration: "[common_quant_param]\nquant_type=WEIGHT_QUANT\nbit_num=8\n"
+        + "debug_info_save_path=out\n")
+    let outcome = try Program.run(
+      [
+        "--modelFile=model.onnx", "--outputFile=result.ms", "--configFile=job.cfg",
+        "--infer=true", "--minCosine=0.99",
+      ], in: folder)
+    #expect(outcome.status == 0, "\(outcome.error)")
+    #expect(outcome.output.contains("cosine 0.99") || outcome.output.contains("cosine 1.00"))
+    #expect(outcome.output.contains("ran        once on random input"))
+    let report = try folder.text("out/round_0.csv")
+    #expect(report.contains(",Conv2DFusion,"), "reports name the operators that were written")
+    #expect(!report.contains(",Conv,"))
+    #expect(!(try folder.files()).contains { $0.hasSuffix(".onnx") && $0 != "model.onnx" })
+  }
+
+  @Test func integersAtTheBordersNeedFullQuantization() throws {
+    let folder = try TemporaryFolder(model: Fixtures.digits)
+    let outcome = try Program.run(
+      paths + ["--configFile=job.cfg", "--inputDataType=INT8"], in: folder)
+    #expect(outcome.status == 64)
+    #expect(outcome.error.contains("--inputDataType=INT8 needs a .ms file"))
   }
 
   @Test func aDamagedFileIsNamed() throws {

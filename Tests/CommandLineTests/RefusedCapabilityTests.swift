@@ -6,7 +6,7 @@ import Testing
     "fp16=on", "device=Ascend", "device=GPU", "encryption=true", "saveType=MINDIR",
     "trainModel=true", "optimizeTransformer=true", "optimize=gpu_oriented",
     "optimize=ascend_oriented:310",
-    "outputDataFormat=NCHW", "inputDataType=INT8", "outputDataType=FLOAT16",
+    "outputDataFormat=NCHW", "inputDataType=UINT8", "outputDataType=FLOAT16",
     "decryptMode=AES-CBC", "fmk=TFLITE", "fmk=CAFFE", "fmk=MINDIR",
   ])
   func aFlagIsRefused(flag: String) throws {

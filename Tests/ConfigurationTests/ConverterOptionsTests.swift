@@ -86,7 +86,7 @@ import Testing
 
   @Test(arguments: [
     ("fmk", "TFLITE"), ("saveType", "MINDIR"),
-    ("inputDataType", "INT8"),
+    ("inputDataType", "UINT8"),
     ("outputDataType", "FLOAT16"), ("outputDataFormat", "NCHW"), ("fp16", "on"),
     ("optimize", "gpu_oriented"), ("optimize", "ascend_oriented:310P"), ("device", "GPU"),
     ("trainModel", "TRUE"), ("optimizeTransformer", "true"),

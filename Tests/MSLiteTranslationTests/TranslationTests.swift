@@ -49,6 +49,63 @@ import Testing
   private static let filters = TensorData(
     float32: (0..<8).map { Float($0) }, dimensions: [4, 2, 1, 1])
 
+  private func shape(_ graph: Graph, _ name: String, _ extents: [Int64]) -> Value {
+    constant(graph, name, TensorData(int64: extents))
+  }
+
+  @Test func aTurnedOperandOfAProductIsNotMoved() throws {
+    let graph = Graph()
+    let x = input(graph, "x", [.fixed(2), .fixed(3), .fixed(4)])
+    let turned = node(
+      graph, "Transpose", [node(graph, "Relu", [x])], [Attribute("perm", .ints([0, 2, 1]))])
+    let model = try translate(graph, [node(graph, "MatMul", [x, turned])])
+    #expect(operators(model) == ["Activation", "MatMulFusion"])
+    #expect(model.nodes[1].primitive.settings["transpose_b"] == .int(1))
+  }
+
+  @Test func whatIsTakenApartIsMovedOnce() throws {
+    let graph = Graph()
+    let x = input(graph, "x", [.fixed(2), .fixed(3), .fixed(4), .fixed(5)])
+    let turned = node(
+      graph, "Transpose", [x], [Attribute("perm", .ints([2, 0, 3, 1]))])
+    let axis = shape(graph, "axis", [0])
+    let parts = (0..<4).map { index in
+      node(
+        graph, "Slice",
+        [
+          turned, shape(graph, "s\(index)", [Int64(index)]),
+          shape(graph, "e\(index)", [Int64(index) + 1]), axis,
+        ])
+    }
+    let model = try translate(graph, parts, keepsInputLayout: true)
+    #expect(operators(model).count { $0 == "Transpose" } == 1)
+    #expect(operators(model).count { $0 == "StridedSlice" } == 4)
+  }
+
+  @Test func axesOfExtentOneAreTakenOutInAnyOrder() throws {
+    let graph = Graph()
+    let x = input(graph, "x", [.fixed(1), .fixed(2), .fixed(1), .fixed(6)])
+    let w = constant(graph, "w", Self.filters)
+    let rows = node(
+      graph, "Reshape", [node(graph, "Conv", [x, w]), shape(graph, "rows", [1, 4, 6])])
+    let y = node(graph, "Transpose", [rows], [Attribute("perm", .ints([0, 2, 1]))])
+    let model = try translate(graph, [y])
+    #expect(operators(model) == ["Conv2DFusion", "Reshape"])
+  }
+
+  @Test func quantizationThatTheModelBringsAlongIsRefused() throws {
+    let graph = Graph()
+    let x = input(graph, "x", [.fixed(2), .fixed(3)])
+    let scale = constant(graph, "scale", TensorData(float32: [0.5, 0.25, 1]))
+    let zero = constant(
+      graph, "zero",
+      TensorData(elementType: .int8, dimensions: [3], storage: .packed(Bytes([0, 0, 0]))))
+    let q = node(graph, "QuantizeLinear", [x, scale, zero])
+    #expect(throws: Failure.self) {
+      try translate(graph, [node(graph, "DequantizeLinear", [q, scale, zero])])
+    }
+  }
+
   @Test func channelsStayLastBetweenConvolutions() throws {
     let graph = Graph()
     let x = input(graph, "x", Self.image)

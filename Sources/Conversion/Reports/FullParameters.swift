@@ -11,9 +11,12 @@ struct FullParameters {
 
   /// Gathers the parameters.
   ///
-  /// - Parameter shapes: the activations' extents in the first sample, by name.
+  /// - Parameters:
+  ///   - shapes: the activations' extents in the first sample, by name.
+  ///   - types: the operators of the written model's nodes by their names, where these differ.
   init(
-    _ operations: [QuantizedOperation], _ pairs: [InsertedPair], shapes: [String: [Int]]
+    _ operations: [QuantizedOperation], _ pairs: [InsertedPair], shapes: [String: [Int]],
+    types: [String: String] = [:]
   ) {
     let pairs = Dictionary(pairs.map { ($0.name, $0.quantization) }) { first, _ in first }
     tensors = operations.flatMap { operation in
@@ -26,6 +29,10 @@ struct FullParameters {
       }
       return [activation(operation.inputName)].compactMap { $0 } + constants
         + [activation(operation.outputName)].compactMap { $0 }
+    }.map { tensor in
+      var tensor = tensor
+      tensor.operatorType = types[tensor.node] ?? tensor.operatorType
+      return tensor
     }
   }
 

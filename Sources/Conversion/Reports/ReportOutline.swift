@@ -24,7 +24,7 @@ struct ReportOutline: Sendable {
   /// A node with its tensors: inputs, then results.
   struct Operator: Sendable {
     let name: String
-    let type: String
+    fileprivate(set) var type: String
     /// Whether it runs in integers.
     fileprivate(set) var isInteger = false
     fileprivate(set) var ports: [Port]
@@ -55,6 +55,13 @@ struct ReportOutline: Sendable {
       ports += outputs.map { Port(tensor: $0, input: nil, standIn: $0) }
       indices[ObjectIdentifier(node)] = operators.count
       operators.append(Operator(name: node.displayName, type: node.operatorType, ports: ports))
+    }
+  }
+
+  /// Takes over the written model's operators, by the names of nodes that it has too.
+  mutating func rename(types: [String: String]) {
+    for index in operators.indices {
+      operators[index].type = types[operators[index].name] ?? operators[index].type
     }
   }
 

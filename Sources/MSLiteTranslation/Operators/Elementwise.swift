@@ -10,7 +10,8 @@ enum Elementwise {
     .merging(chained.mapValues(translationOfChain)) { first, _ in first }
     .merging([
       "Identity": pass, "Dropout": pass, "Cast": cast, "Mod": remainder, "Cos": cosine,
-      "Pow": power,
+      "Pow": power, "QuantizeLinear": border(from: .float32, to: .int8),
+      "DequantizeLinear": border(from: .int8, to: .float32),
     ]) { first, _ in
       first
     }
@@ -29,6 +30,21 @@ enum Elementwise {
   ]
 
   private static let chained = ["Max": "Maximum", "Min": "Minimum", "Sum": "AddFusion"]
+
+  /// From floats to integers or back; the integers' tensor says how.
+  private static func border(from: ElementType, to: ElementType) -> OperatorTranslation {
+    return { (translation: Translation, node: Node) throws(Failure) -> Void in
+      guard
+        [node.operandIfAny(0), node.outputs.first ?? nil].contains(where: {
+          $0?.activation != nil
+        })
+      else { throw node.refused("its scale and zero point are not one constant int8 grid") }
+      let types = [from, to].map { Int64($0.msliteCode ?? 0) }
+      try one(
+        MSLitePrimitive("QuantDTypeCast", ["src_t": .int(types[0]), "dst_t": .int(types[1])]),
+        translation, node)
+    }
+  }
 
   private static func translationOfOne(_ name: String) -> OperatorTranslation {
     return { (translation: Translation, node: Node) throws(Failure) -> Void in

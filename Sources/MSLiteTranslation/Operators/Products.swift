@@ -6,13 +6,26 @@ import Support
 enum Products {
   static let translations: [String: OperatorTranslation] = [
     "MatMul": { @Sendable (translation, node) throws(Failure) in
-      let inputs = [
-        try translation.plain(try node.operand(0)), try translation.plain(try node.operand(1)),
+      let right = try node.operand(1)
+      let isTurned = isTurned(translation.order(of: right))
+      var inputs = [
+        try translation.plain(try node.operand(0)),
+        try translation.tensor(right, isTurned ? translation.order(of: right) : nil),
       ]
-      translation.emit(MSLitePrimitive("MatMulFusion"), inputs, for: node)
+      if let bias = node.operandIfAny(2) { inputs.append(try translation.plain(bias)) }
+      translation.emit(
+        MSLitePrimitive("MatMulFusion", isTurned ? ["transpose_b": .int(1)] : [:]), inputs,
+        for: node)
     },
     "Gemm": gemm,
   ]
+
+  /// Whether an order differs from ONNX's in the last two axes alone.
+  private static func isTurned(_ order: AxisOrder?) -> Bool {
+    guard let order, order.rank >= 2 else { return false }
+    let rank = order.rank
+    return order.axes == Array(0..<rank - 2) + [rank - 1, rank - 2]
+  }
 
   private static let gemm: OperatorTranslation = { @Sendable (translation, node) throws(Failure) in
     guard (node.float("alpha") ?? 1) == 1 else { throw node.refused("alpha is not 1") }
@@ -30,6 +43,10 @@ enum Products {
     guard (node.float("beta") ?? 1) == 1 else { throw node.refused("beta is not 1") }
     let columns = translation.facts.of(weights).shape.flatMap {
       $0.count == 2 ? $0[isTurned ? 0 : 1] : nil
+    }
+    if bias.quantized != nil {
+      inputs.append(try translation.plain(bias))
+      return translation.emit(primitive, inputs, for: node)
     }
     if let data = translation.constant(bias), data.elementCount == columns {
       let flat = TensorData(

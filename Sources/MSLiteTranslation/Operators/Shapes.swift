@@ -35,6 +35,16 @@ enum Shapes {
         extents[index] = Int64(extent)
       }
     }
+    if let known, let order = translation.order(of: value), let output = node.outputs.first ?? nil,
+      let kept = keptAxes(known, translation.facts.of(output).shape)
+    {
+      let arranged = order.removing(Set(known.indices).subtracting(kept))
+      let shape = arranged.arranged(kept.map { Int32(clamping: known[$0] ?? -1) })
+      return translation.emit(
+        MSLitePrimitive("Reshape"),
+        [try translation.tensor(value, order), translation.integers(shape)], for: node,
+        order: arranged)
+    }
     let isSettled = !extents.dropFirst().contains(0)
     let tensor =
       isSettled ? try elements(value, translation) : try translation.plain(value)
@@ -43,10 +53,31 @@ enum Shapes {
       [tensor, translation.integers(extents.map { Int32(clamping: $0) })], for: node)
   }
 
+  /// The axes that remain where a Reshape only takes out axes of extent 1; nil where it does more,
+  /// or too little is known.
+  private static func keptAxes(_ extents: [Int?], _ wanted: [Int?]?) -> [Int]? {
+    guard let wanted, wanted.count < extents.count, !extents.contains(nil), !wanted.contains(nil)
+    else { return nil }
+    var kept: [Int] = []
+    for (axis, extent) in extents.enumerated() {
+      if kept.count < wanted.count, wanted[kept.count] == extent {
+        kept.append(axis)
+      } else if extent != 1 {
+        return nil
+      }
+    }
+    return kept.count == wanted.count ? kept : nil
+  }
+
   private static let flatten: OperatorTranslation = {
     @Sendable (translation, node) throws(Failure) in
     let value = try node.operand(0)
     let axis = node.int("axis") ?? 1
+    if axis == 1, translation.type(of: value) == .int8 {
+      return translation.emit(
+        MSLitePrimitive("Reshape"),
+        [try elements(value, translation), translation.integers([0, -1])], for: node)
+    }
     if axis == 1 {
       return translation.emit(
         MSLitePrimitive("Flatten"), [try elements(value, translation)], for: node)
@@ -76,6 +107,19 @@ enum Shapes {
     translation.hold(
       output, try translation.tensor(value, order),
       AxisOrder(order.axes.map { axis in steps.firstIndex(of: axis) ?? axis }))
+    if isTakenApart(output, translation) {
+      translation.hold(output, try translation.plain(output), nil)
+    }
+  }
+
+  /// Whether only parts of a value are read, so that it is better moved once than they are.
+  private static func isTakenApart(_ value: Value, _ translation: Translation) -> Bool {
+    let readers = translation.uses.readers(of: value)
+    return !translation.uses.isOutput(value)
+      && (readers.count > 1 || readers.first?.operatorType == "Split")
+      && readers.allSatisfy {
+        $0.isStandard && ["Gather", "Slice", "Split"].contains($0.operatorType)
+      }
   }
 
   private static let squeeze: OperatorTranslation = {

@@ -59,6 +59,7 @@ struct Window {
     let wide = translation.node(
       primitive, inputs, name: translation.unique(output.name + "_rows"),
       type: translation.type(of: output), as: node.displayName)
+    translation.quantize(wide, as: output)
     translation.hold(
       output, translation.squeezed(wide, axis: 1, name: output.name), order)
   }

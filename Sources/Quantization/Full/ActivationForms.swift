@@ -87,8 +87,8 @@ struct ActivationForms {
   // MARK: A factor for each channel
 
   private func equalized(_ group: ActivationGroup) -> Form? {
-    guard settings.profile.scalesActivationChannels, settings.perChannel, group.values.count == 1,
-      let value = group.values.first, let facts = facts[value.name],
+    guard settings.perChannel, group.values.count == 1, let value = group.values.first,
+      settings.profile.scalesActivationChannels || isFree(value), let facts = facts[value.name],
       facts.channelMinima.count > 1, facts.elementsPerChannel >= ActivationForms.fewElements,
       let readers = summingReaders(of: value, channels: facts.channelMinima.count)
     else { return nil }

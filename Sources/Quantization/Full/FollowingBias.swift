@@ -14,7 +14,7 @@ struct FollowingBias {
   /// Finds it; nil where the product has another use, or the constant isn't one float for each
   /// channel.
   init?(_ product: Node, channels: Int, _ uses: GraphUses) {
-    guard product.isONNX("MatMul"), let product = product.outputs.first ?? nil,
+    guard product.isONNX("MatMul"), case let product?? = product.outputs.first,
       let add = uses.onlyReader(of: product), add.isONNX("Add"), add.inputs.count == 2
     else { return nil }
     input = add.inputs[0] === product ? 1 : 0

@@ -13,6 +13,11 @@ public struct FullQuantizationSettings: Sendable {
   /// The hardware and runtime.
   public var profile: TargetProfile
 
+  /// Whether the model's float inputs become integers, whoever reads them.
+  public var quantizesInputs = false
+  /// Whether the model's float results become integers, whatever makes them.
+  public var quantizesOutputs = false
+
   /// States the settings.
   public init(
     perChannel: Bool = true, biasCorrection: Bool = true,
@@ -37,6 +42,7 @@ public indirect enum FloatOperatorReason: Hashable, Sendable {
   case factors
   case inputNotFloat
   case nestedGraph
+  case groups
   case filterBank
   case neverRun
   case nonFiniteActivation
@@ -55,6 +61,7 @@ public indirect enum FloatOperatorReason: Hashable, Sendable {
     case .factors: "has alpha or beta other than 1"
     case .inputNotFloat: "reads no float32 activation"
     case .nestedGraph: "inside a branch or loop"
+    case .groups: "the runtime has no integer kernel for its groups"
     case .filterBank: "a filter bank over a waveform, whose quiet bands 8 bits would drown"
     case .neverRun: "calibration never reached it"
     case .nonFiniteActivation: "calibration saw NaN or infinity"
@@ -79,6 +86,8 @@ public struct IntegerOperation {
   public let channelAxis: Int
   /// Where a spatial kernel begins among the weights' axes; nil without one.
   public let kernelAxis: Int?
+  /// The Add whose constant becomes the operator's bias; nil without.
+  public let adding: Node?
   /// Relu and Clip that vanish in the result's range, in their order.
   public let absorbed: [Node]
   /// The result, behind what is absorbed.

@@ -41,6 +41,7 @@ public struct FullPlanner {
     }
     planFunctions(&plan, graph, uses, unusable)
     assignReaders(&plan)
+    addBorders(&plan, graph, uses, unusable)
     plan.groups = groups(of: plan, in: graph, uses)
     return plan
   }
@@ -96,18 +97,23 @@ public struct FullPlanner {
       return refuse(.weights(.rankBelowTwo))
     }
     if FilterBank.isFilterBank(node, weights: source) { return refuse(.filterBank) }
+    guard kernel.takesGroups || FullPlanner.hasPlainGroups(node, source.dimensions) else {
+      return refuse(.groups)
+    }
     guard FullPlanner.hasUnitFactors(node) else { return refuse(.factors) }
     guard
       !profile.quantizesBiases
         || FullPlanner.hasPlainBias(node, channels: source.dimensions[axis])
     else { return refuse(.biasForm) }
     guard let output = node.outputs.first ?? nil else { return refuse(.neverRun) }
-    let absorbed = profile.absorbsClipping ? clipping(after: output, uses) : []
+    let adding = profile.takesAddedBias ? adding(node, source.dimensions[axis], uses) : nil
+    let sum = adding?.outputs.first.flatMap { $0 } ?? output
+    let absorbed = profile.absorbsClipping ? clipping(after: sum, uses) : []
     return .success(
       IntegerOperation(
         node: node, input: input, weightInput: 1, weights: weights, channelAxis: axis,
-        kernelAxis: operand.kernelAxis, absorbed: absorbed,
-        output: absorbed.last?.outputs[0] ?? output,
+        kernelAxis: operand.kernelAxis, adding: adding, absorbed: absorbed,
+        output: absorbed.last?.outputs[0] ?? sum,
         quantizesOutput: kernel.needsQuantizedOutput || !absorbed.isEmpty))
   }
 
@@ -128,6 +134,12 @@ public struct FullPlanner {
     return largest > Float.greatestFiniteMagnitude / 4 ? .rangeTooWide : nil
   }
 
+  /// Whether a convolution has one group, or filters each channel by itself.
+  private static func hasPlainGroups(_ node: Node, _ weights: [Int]) -> Bool {
+    let group = node.int("group") ?? 1
+    return group == 1 || weights[1] == 1 && group == Int64(weights[0])
+  }
+
   static func hasUnitFactors(_ node: Node) -> Bool {
     guard node.operatorType == "Gemm" else { return true }
     return (node.float("alpha") ?? 1) == 1 && (node.float("beta") ?? 1) == 1
@@ -139,6 +151,13 @@ public struct FullPlanner {
     guard let values = bias.constant?.float32Values, !bias.isOverridable else { return false }
     return values.count == channels && values.allSatisfy(\.isFinite)
       && bias.constant?.dimensions.last == channels
+  }
+
+  private func adding(_ node: Node, _ channels: Int, _ uses: GraphUses) -> Node? {
+    guard let bias = FollowingBias(node, channels: channels, uses), !bias.value.isOverridable,
+      let values = bias.value.constant?.float32Values, values.allSatisfy(\.isFinite)
+    else { return nil }
+    return bias.node
   }
 
   /// The Relu and Clip nodes after a value that a range from zero on makes needless.
@@ -184,6 +203,24 @@ public struct FullPlanner {
         plan.readers[identity] = .nodes(others.union([ObjectIdentifier(node)]))
       case nil: plan.readers[identity] = .nodes([ObjectIdentifier(node)])
       }
+    }
+  }
+
+  /// Adds the model's inputs and results where they shall be integers.
+  private func addBorders(
+    _ plan: inout FullPlan, _ graph: Graph, _ uses: GraphUses,
+    _ unusable: [ObjectIdentifier: FloatOperatorReason]
+  ) {
+    func isUsable(_ value: Value) -> Bool {
+      FullPlanner.isActivation(value) && unusable[ObjectIdentifier(value)] == nil
+    }
+    for value in graph.inputs where settings.quantizesInputs && isUsable(value) {
+      plan.readers[ObjectIdentifier(value)] = .nodes(
+        Set(uses.readers(of: value).map(ObjectIdentifier.init)))
+    }
+    for value in graph.outputs where settings.quantizesOutputs && isUsable(value) {
+      guard value.producer != nil else { continue }
+      plan.readers[ObjectIdentifier(value)] = .all
     }
   }
 

@@ -91,6 +91,12 @@ public struct FullQuantizer {
     let (weights, weightsRecord) = put(encoded.weights, for: original, as: original.name + "_int8")
     node.inputs[job.operation.weightInput] = weights
     guard let bias = encoded.bias else { return (weightsRecord, nil) }
+    if let following = job.followingBias, job.operation.adding != nil {
+      let (value, record) = put(
+        bias.integers, for: following.value, as: following.value.name + "_int32")
+      following.node.inputs[following.input] = value
+      return (weightsRecord, record)
+    }
     if let following = job.followingBias {
       let value = FullQuantizer.constant(
         following.value.name + "_corrected", in: graph, &names)
@@ -143,7 +149,7 @@ public struct FullQuantizer {
 
   private func remove(_ absorbed: [Node], from graph: Graph) {
     for operation in plan.operations where !operation.absorbed.isEmpty {
-      operation.node.outputs = [operation.output]
+      (operation.adding ?? operation.node).outputs = [operation.output]
     }
     let gone = Set(absorbed.map(ObjectIdentifier.init))
     graph.nodes.removeAll { gone.contains(ObjectIdentifier($0)) }

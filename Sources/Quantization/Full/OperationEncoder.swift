@@ -29,7 +29,7 @@ struct OperationEncoder: @unchecked Sendable {
     func constant(number: Int) -> QuantizedConstant {
       QuantizedConstant(
         number: number, source: source, storage: storage, channelCount: parameters.scales.count,
-        slabCount: 1, slabByteCount: bytes.count,
+        slabCount: 1, slabByteCount: bytes.count, knownParameters: parameters,
         encode: { _ in EncodedSlab(byteOffset: 0, integers: bytes, parameters: parameters) })
     }
   }
@@ -68,8 +68,9 @@ struct OperationEncoder: @unchecked Sendable {
       dimensions: source.dimensions, axis: operation.channelAxis, kernelAxis: operation.kernelAxis)
     oldBias = node.inputs.count > 2 ? node.inputs[2] : nil
     followingBias =
-      settings.biasCorrection && settings.profile.quantizesBiases && outputFactors == nil
-      ? FollowingBias(operation.node, channels: layout.channels, uses) : nil
+      operation.adding != nil
+        || settings.biasCorrection && settings.profile.quantizesBiases && outputFactors == nil
+      ? FollowingBias(node, channels: layout.channels, uses) : nil
     var recipe = WeightRecipe(
       storage: QuantizedStorage(
         bits: 8, elementType: .int8,
@@ -122,7 +123,7 @@ struct OperationEncoder: @unchecked Sendable {
     var bias = biasFloats()
     if settings.biasCorrection { bias = corrected(bias, floats, weights) }
     guard let bias else { return Encoded(weights: weights, parameters: parameters, bias: nil) }
-    if followingBias != nil {
+    if followingBias != nil, operation.adding == nil {
       return Encoded(weights: weights, parameters: parameters, bias: integers(of: bias, weights))
     }
     weights = widened(weights, floats, for: bias)

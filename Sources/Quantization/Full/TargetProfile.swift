@@ -8,6 +8,8 @@ public struct TargetProfile: Sendable {
     public var needsQuantizedOutput: Bool
     /// Ranks of the activation that the kernel takes.
     public var ranks: ClosedRange<Int>
+    /// Whether the kernel takes convolutions in groups, but those of each channel by itself.
+    public var takesGroups = true
   }
 
   /// The profile's name, for people.
@@ -39,6 +41,8 @@ public struct TargetProfile: Sendable {
   /// Whether the runtime fuses DequantizeLinear, an operator and QuantizeLinear into one operator on
   /// integers.
   public var fusesIntegerOperators = false
+  /// Whether a constant that an Add puts on each column of a MatMul becomes its integer bias.
+  public var takesAddedBias = false
   /// Operators without weights that run in integers, from quantized inputs to quantized results.
   public var integerFunctions: Set<String> = []
   /// Operators without weights that read their first input quantized.
@@ -61,7 +65,7 @@ public struct TargetProfile: Sendable {
 
   /// ONNX Runtime's processor kernels: uint8 activations with a zero point, int8 weights without.
   public static let onnxRuntime = TargetProfile(
-    name: "ONNX Runtime CPU", activationIntegers: 0...255, activationType: .uint8,
+    name: "ONNX Runtime", activationIntegers: 0...255, activationType: .uint8,
     hasSymmetricActivations: false,
     integerOperators: [
       "Conv": .init(needsQuantizedOutput: true, ranks: 3...5),

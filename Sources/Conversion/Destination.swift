@@ -1,0 +1,161 @@
+import Glibc
+import GraphPasses
+import MSLiteTranslation
+import ModelFormats
+import ModelGraph
+import Quantization
+import Support
+
+/// The format of the result: what it asks of the graph, and how the graph is written.
+struct Destination {
+  let job: ConversionJob
+  let pool: WorkerPool
+
+  /// `.ms` files say no axis: the runtime knows that of these operators, and takes the first one of
+  /// all others.
+  private static let axisOperators: Set<String> = [
+    "Conv", "ConvTranspose", "MatMul", "Gemm", "Gather",
+  ]
+
+  /// The settings for weights that the format can hold.
+  var weightSettings: WeightQuantizationSettings {
+    var settings = job.weights
+    if job.writesMSLite { settings.perChannelOperators = Destination.axisOperators }
+    return settings
+  }
+
+  /// Refuses what the format can't have yet, before any work.
+  func check() throws(Failure) {
+    if job.hasIntegerInputs || job.hasIntegerOutputs, job.full == nil || !job.writesMSLite {
+      throw Failure(
+        .flagConflict,
+        (job.hasIntegerInputs ? "--inputDataType=INT8" : "--outputDataType=INT8")
+          + " needs a .ms file and quant_type=FULL_QUANT",
+        help: "leave it out; inputs and results are floats then")
+    }
+    if job.writesMSLite, let name = job.full?.settings.profile.name,
+      name != TargetProfile.mindSporeLite.name
+    {
+      throw Failure(
+        .capabilityNotBuilt, "this version cannot do target_device=\(name) with a .ms file yet",
+        help: "use --saveType=ONNX, or leave target_device out")
+    }
+    guard job.writesMSLite, job.full == nil, job.quantizesWeights, job.weights.bits != 8,
+      job.weights.bits != 16
+    else { return }
+    throw Failure(
+      .capabilityNotBuilt,
+      "this version cannot do bit_num=\(job.weights.bits) with a .ms file yet",
+      help: "use --saveType=ONNX")
+  }
+
+  /// Brings a model into the form that weights are planned in.
+  ///
+  /// - Throws: operators that the format doesn't have.
+  func prepare(_ model: Model) throws(Failure) {
+    if job.writesMSLite { try MSLiteTranslator.prepare(model) }
+  }
+
+  /// Brings a model into the form that activations are planned in.
+  ///
+  /// - Throws: operators that the format doesn't have.
+  func prepareFull(_ model: Model) throws(Failure) {
+    try prepare(model)
+    ConstantShaping.apply(to: model.graph)
+    AffineFolding.apply(to: model.graph)
+  }
+
+  /// A model that is laid out, to be written.
+  struct Result {
+    /// Bytes that will be written.
+    let byteCount: Int
+    /// The model as this program can run it, where that isn't the result itself.
+    let twin: ONNXTwin?
+    /// The operators of the result's nodes by name, where they aren't ONNX's.
+    var operatorTypes: [String: String] = [:]
+    fileprivate let writer: Writer
+  }
+
+  fileprivate enum Writer {
+    case onnx(ONNXWriter)
+    case mslite(MSLiteWriter)
+  }
+
+  /// Lays a graph out that has been quantized; it may be changed for that.
+  ///
+  /// - Parameter runs: whether the result will be run here.
+  /// - Throws: what the format can't hold.
+  func layOut(_ model: Model, runs: Bool) throws(Failure) -> Result {
+    guard job.writesMSLite else {
+      try raise(model)
+      let writer = try ONNXWriter(model)
+      return Result(byteCount: writer.byteCount, twin: nil, writer: .onnx(writer))
+    }
+    let twin = runs ? try ONNXTwin(model, beside: job.outputPath, pool: pool) : nil
+    var options = MSLiteTranslator.Options(
+      inputShapes: job.inputShapes, keepsInputLayout: job.keepsInputLayout)
+    options.integerMovers = job.full?.settings.profile.movers ?? []
+    options.hasIntegerInputs = job.hasIntegerInputs
+    options.hasIntegerOutputs = job.hasIntegerOutputs
+    let translated = try MSLiteTranslator.translate(model, options: options)
+    let writer = try MSLiteWriter(translated)
+    let types = translated.nodes.map { ($0.name, $0.primitive.name) }
+    return Result(
+      byteCount: writer.byteCount, twin: twin,
+      operatorTypes: Dictionary(types) { first, _ in first }, writer: .mslite(writer))
+  }
+
+  /// Raises the operators to what the graph's quantized constants need.
+  private func raise(_ model: Model) throws(Failure) {
+    guard let needed = ONNXWriter.requiredOperatorSetVersion(of: model) else { return }
+    try OpsetUpgrade.raise(model, to: max(needed, model.standardOperatorVersion))
+  }
+
+  /// Writes what was laid out.
+  ///
+  /// - Parameter onSlab: called from any worker with the parameters of each encoded slab.
+  /// - Returns: the files written, the model first.
+  func write(
+    _ result: Result, onSlab: @escaping @Sendable (Int, EncodedParameters) -> Void = { _, _ in }
+  ) throws(Failure) -> [String] {
+    switch result.writer {
+    case .onnx(let writer):
+      return try writer.write(to: job.outputPath, pool: pool, onSlab: onSlab)
+    case .mslite(let writer):
+      try writer.write(to: job.outputPath, pool: pool, onSlab: onSlab)
+      return [job.outputPath]
+    }
+  }
+
+  /// Where the model lies that can be run here once the result is written.
+  func runnablePath(_ result: Result) -> String { result.twin?.path ?? job.outputPath }
+}
+
+/// A quantized model as an ONNX file without a name, which this program can run in place of a result
+/// in another format: the same operators, the same integers. It is gone with its last user.
+final class ONNXTwin: Sendable {
+  private let descriptor: Int32
+
+  /// Where it can be read.
+  var path: String { "/proc/self/fd/\(descriptor)" }
+
+  /// Writes the model.
+  ///
+  /// - Parameter beside: the file in whose folder there is room.
+  init(_ model: Model, beside other: String, pool: WorkerPool) throws(Failure) {
+    let needed = ONNXWriter.requiredOperatorSetVersion(of: model)
+    try OpsetUpgrade.raise(model, to: max(needed ?? 0, model.standardOperatorVersion))
+    let name = "\(other).\(getpid()).onnx"
+    let files = try ONNXWriter(model).write(to: name, pool: pool) { _, _ in }
+    descriptor = open(name, O_RDONLY | O_CLOEXEC)
+    for file in files { unlink(file) }
+    guard descriptor >= 0, files.count == 1 else {
+      throw Failure(
+        .cannotWrite, "the model could not be kept beside '\(other)' to compare it",
+        notes: files.count == 1 ? [] : ["it has more than 2 GB"],
+        help: "leave out calibrate_path, --minCosine and --infer")
+    }
+  }
+
+  deinit { if descriptor >= 0 { close(descriptor) } }
+}
