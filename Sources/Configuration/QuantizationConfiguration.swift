@@ -38,6 +38,12 @@ public struct QuantizationConfiguration: Sendable {
     public var useCVData: Bool
     /// The search's most steps.
     public var maxIterations: Int
+    /// The size of the file that is aimed at.
+    public var targetSize: SizeTarget?
+    /// Mean bits of a weight that are aimed at.
+    public var targetBits: Double?
+    /// The outputs' cosine that is aimed at.
+    public var targetCosine: Double?
   }
 
   /// `[full_quant_param]`.

@@ -43,23 +43,27 @@ public struct Converter {
       outcome.seconds = ProcessUsage.seconds - start
       return (outcome, warnings)
     }
-    let plan = planner.plan(model)
+    var plan = planner.plan(model)
     var warnings = nonFiniteWarnings(plan)
     guard !plan.quantized.isEmpty else { throw nothingQuantized(plan, warnings) }
 
     let comparison = job.isDryRun ? nil : try comparisonInput(model)
     let outline = ReportOutline(model.graph)
-    Quantizer.apply(plan)
     let before = model.standardOperatorVersion
-    if let needed = ONNXWriter.requiredOperatorSetVersion(of: model) {
-      try OpsetUpgrade.raise(model, to: max(needed, before))
+    let mixed = try job.mixed.map { mixed throws(Failure) in
+      try MixedBitConversion(
+        job: job, mixed: mixed, settings: job.weights, pool: pool, observer: observer
+      ).choose(model, plan) { (plan) throws(Failure) in
+        try quantizedWriter(model, plan).byteCount
+      }
     }
-    let writer = try ONNXWriter(model)
+    if let mixed { (plan, warnings) = (mixed.plan, warnings + mixed.warnings) }
+    let writer = try quantizedWriter(model, plan)
     var outcome = ConversionOutcome(
       model: facts, constants: plan.constants.map(constantFacts),
       operatorSets: (before, model.standardOperatorVersion), outputByteCount: writer.byteCount,
       predictedPeakByteCount: MemoryForecast(plan, workers: pool.workerCount).peakByteCount,
-      files: [], seconds: 0)
+      files: [], mixed: mixed?.facts, seconds: 0)
     if !job.isDryRun {
       let (files, parameters) = try write(writer, plan)
       var quantized = parameters.makeIterator()
@@ -73,6 +77,16 @@ public struct Converter {
     }
     outcome.seconds = ProcessUsage.seconds - start
     return (outcome, warnings)
+  }
+
+  private func quantizedWriter(
+    _ model: Model, _ plan: QuantizationPlan
+  ) throws(Failure) -> ONNXWriter {
+    Quantizer.apply(plan)
+    if let needed = ONNXWriter.requiredOperatorSetVersion(of: model) {
+      try OpsetUpgrade.raise(model, to: max(needed, model.standardOperatorVersion))
+    }
+    return try ONNXWriter(model)
   }
 
   func checkPatterns(_ planner: WeightPlanner, _ model: Model) throws(Failure) {
@@ -151,11 +165,7 @@ public struct Converter {
     case .stayFloat(let reason): facts.floatReason = reason
     case .quantize(let recipe):
       facts.recipe = recipe
-      let type = recipe.storage.elementType
-      let channels = recipe.storage.axis == nil ? 1 : recipe.layout.channels
-      facts.storedByteCount =
-        (type.byteCount(of: plan.source.elementCount) ?? 0) + 4 * channels
-        + (type.byteCount(of: channels) ?? 0)
+      facts.storedByteCount = recipe.elementByteCount(plan.source)
     }
     return facts
   }
@@ -164,19 +174,11 @@ public struct Converter {
   private func write(
     _ writer: ONNXWriter, _ plan: QuantizationPlan
   ) throws(Failure) -> (files: [String], parameters: [TensorParameters]) {
-    let quantized = plan.quantized
-    let bytes = quantized.map(\.plan.source.byteCount)
-    let channels = quantized.map { $0.recipe.storage.axis == nil ? 1 : $0.recipe.layout.channels }
-    observer?.began("quantize", total: bytes.reduce(0, +), of: .bytes)
+    let collector = SlabCollector(plan, observer)
+    observer?.began("quantize", total: collector.byteCount, of: .bytes)
     defer { observer?.ended() }
-    let slabs = Guarded([[EncodedParameters]](repeating: [], count: quantized.count))
-    let files = try writer.write(to: job.outputPath, pool: pool) {
-      [observer] number, parameters in
-      slabs.withLock { $0[number].append(parameters) }
-      observer?.advanced(
-        by: bytes[number] * parameters.scales.count / max(1, channels[number]))
-    }
-    return (files, slabs.withLock { $0 }.map(TensorParameters.init(slabs:)))
+    let files = try writer.write(to: job.outputPath, pool: pool, onSlab: collector.collect)
+    return (files, collector.parameters)
   }
 
   /// Writes the reports: the distributions of one round, on the first calibration sample or, without

@@ -4,7 +4,7 @@ import ModelGraph
 import Quantization
 import Support
 
-/// A conversion into a `.ms` file, with float weights or with weights as integers of 8 or 16 bits.
+/// A conversion into a `.ms` file, with float weights or with weights as integers.
 struct MSLiteConversion {
   let job: ConversionJob
   let pool: WorkerPool
@@ -21,8 +21,6 @@ struct MSLiteConversion {
     let lack: String? =
       if job.full != nil {
         "quant_type=FULL_QUANT"
-      } else if job.quantizesWeights, job.weights.bits != 8, job.weights.bits != 16 {
-        "bit_num=\(job.weights.bits)"
       } else if job.reportFolder != nil {
         "debug_info_save_path"
       } else if job.runsResult {
@@ -46,52 +44,90 @@ struct MSLiteConversion {
     let version = model.standardOperatorVersion
     var settings = job.weights
     settings.perChannelOperators = MSLiteConversion.perChannelOperators
+    settings.packsHalfBytes = false
     let planner = WeightPlanner(settings, pool: pool)
     if job.quantizesWeights { try converter.checkPatterns(planner, model) }
     try MSLiteTranslator.prepare(model)
-    let plan = job.quantizesWeights ? planner.plan(model) : nil
+    var plan = job.quantizesWeights ? planner.plan(model) : nil
     var warnings: [Diagnostic] = []
-    if let plan {
-      warnings = converter.nonFiniteWarnings(plan)
-      guard !plan.quantized.isEmpty else { throw converter.nothingQuantized(plan, warnings) }
-      Quantizer.apply(plan)
+    var mixedFacts: MixedBitFacts?
+    if let wanted = plan {
+      warnings = converter.nonFiniteWarnings(wanted)
+      guard !wanted.quantized.isEmpty else { throw converter.nothingQuantized(wanted, warnings) }
+      if let mixed = job.mixed {
+        let choice = try MixedBitConversion(
+          job: job, mixed: mixed, settings: settings, pool: pool, observer: observer
+        ).choose(model, wanted) { (plan) throws(Failure) in try byteCount(model, plan) }
+        plan = choice.plan
+        mixedFacts = choice.facts
+        warnings += choice.warnings
+      }
     }
-    let translated = try MSLiteTranslator.translate(
-      model,
-      options: .init(inputShapes: job.inputShapes, keepsInputLayout: job.keepsInputLayout))
+    var translated = try translate(model, plan)
+    let collector = SlabCollector(plan, observer)
+    let stored = job.packsWeights ? pack(&translated, collector) : []
     let writer = try MSLiteWriter(translated)
     var outcome = ConversionOutcome(
       model: facts, constants: plan?.constants.map(converter.constantFacts) ?? [],
       operatorSets: (version, version), outputByteCount: writer.byteCount,
       predictedPeakByteCount: plan.map {
         MemoryForecast($0, workers: pool.workerCount).peakByteCount
-      } ?? facts.byteCount, files: [], seconds: 0)
+      } ?? facts.byteCount, files: [], mixed: mixedFacts, seconds: 0)
     if !job.isDryRun {
-      let parameters = try write(writer, plan)
-      var quantized = parameters.makeIterator()
-      for index in outcome.constants.indices where outcome.constants[index].recipe != nil {
-        outcome.constants[index].signalToNoise = quantized.next()?.signalToNoise
-      }
+      try write(writer, collector)
       outcome.files = [job.outputPath]
     }
+    describe(&outcome, stored, collector.parameters)
     outcome.seconds = ProcessUsage.seconds - start
     return (outcome, warnings)
   }
 
-  private func write(
-    _ writer: MSLiteWriter, _ plan: QuantizationPlan?
-  ) throws(Failure) -> [TensorParameters] {
-    let quantized = plan?.quantized ?? []
-    let bytes = quantized.map(\.plan.source.byteCount)
-    let channels = quantized.map { $0.recipe.storage.axis == nil ? 1 : $0.recipe.layout.channels }
-    observer?.began("quantize", total: bytes.reduce(0, +), of: .bytes)
+  private func translate(
+    _ model: Model, _ plan: QuantizationPlan?
+  ) throws(Failure) -> MSLiteModel {
+    if let plan { Quantizer.apply(plan) }
+    return try MSLiteTranslator.translate(
+      model,
+      options: .init(inputShapes: job.inputShapes, keepsInputLayout: job.keepsInputLayout))
+  }
+
+  /// Bytes of the file that a plan gives.
+  private func byteCount(_ model: Model, _ plan: QuantizationPlan) throws(Failure) -> Int {
+    var translated = try translate(model, plan)
+    _ = MSLiteWeightStorage.code(&translated, pool: pool) { _, _ in }
+    return try MSLiteWriter(translated).byteCount
+  }
+
+  private func pack(
+    _ model: inout MSLiteModel, _ collector: SlabCollector
+  ) -> [MSLiteWeightStorage.Stored] {
+    observer?.began("quantize", total: collector.byteCount, of: .bytes)
     defer { observer?.ended() }
-    let slabs = Guarded([[EncodedParameters]](repeating: [], count: quantized.count))
-    try writer.write(to: job.outputPath, pool: pool) { [observer] number, parameters in
-      slabs.withLock { $0[number].append(parameters) }
-      observer?.advanced(
-        by: bytes[number] * parameters.scales.count / max(1, channels[number]))
+    return MSLiteWeightStorage.code(&model, pool: pool, onSlab: collector.collect)
+  }
+
+  private func write(_ writer: MSLiteWriter, _ collector: SlabCollector) throws(Failure) {
+    let quantizes = !job.packsWeights && collector.byteCount > 0
+    if quantizes { observer?.began("quantize", total: collector.byteCount, of: .bytes) }
+    defer { if quantizes { observer?.ended() } }
+    try writer.write(to: job.outputPath, pool: pool, onSlab: collector.collect)
+  }
+
+  /// Notes what the constants take in the file, and what rounding cost them.
+  private func describe(
+    _ outcome: inout ConversionOutcome, _ stored: [MSLiteWeightStorage.Stored],
+    _ parameters: [TensorParameters]
+  ) {
+    let stored = Dictionary(grouping: stored, by: \.number)
+    var number = 0
+    for index in outcome.constants.indices where outcome.constants[index].recipe != nil {
+      if let tensors = stored[number] {
+        outcome.constants[index].storedByteCount = tensors.reduce(0) { $0 + $1.byteCount }
+        outcome.constants[index].compression = tensors.first?.compression
+      }
+      let known = number < parameters.count && !parameters[number].scales.isEmpty
+      if known { outcome.constants[index].signalToNoise = parameters[number].signalToNoise }
+      number += 1
     }
-    return slabs.withLock { $0 }.map(TensorParameters.init(slabs:))
   }
 }

@@ -98,7 +98,7 @@ struct WeightEncoder: Sendable {
     let quantizer = ChannelQuantizer(recipe: recipe, capacity: layout.elementsPerChannel)
     forEachTile(rows, channels, into: output) { channel in
       let row = rows.row(channel)
-      var grid = quantizer.grid(row)
+      var grid = quantizer.grid(row, channel: channel)
       quantizer.round(row, grid)
       let moments = quantizer.moments(row, zeroPoint: grid.zeroPoint)
       if recipe.correctsScale { grid.scale = moments.correctedScale(grid.scale) }
