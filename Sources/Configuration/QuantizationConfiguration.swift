@@ -173,6 +173,11 @@ public struct QuantizationConfiguration: Sendable {
     parsed.find(section, key) != nil
   }
 
+  /// A key's value as the file gives it; empty where it doesn't.
+  public func parsedText(section: String, key: String) -> String {
+    parsed.value(section: section, key: key)?.text ?? ""
+  }
+
   /// Where the value of a key stands, or a part of it in bytes from its start; nil when it has its
   /// default.
   public func location(

@@ -1,7 +1,7 @@
 import ModelGraph
 import Quantization
-import WeightCoding
 import SampleData
+import WeightCoding
 
 /// A model's facts for its first line.
 public struct ModelFacts: Sendable {

@@ -258,7 +258,7 @@ public struct Converter {
         QuantizedTensor(
           node: node.displayName, operatorType: node.operatorType, tensor: entry.plan.value.name,
           dimensions: entry.plan.source.dimensions, scales: parameters.scales,
-          zeroPoints: parameters.zeroPoints, bits: entry.recipe.storage.bits)
+          zeroPoints: parameters.zeroPoints, bits: entry.recipe.effectiveBits)
       }
     }
   }

@@ -14,8 +14,10 @@ public enum IntegerReader {
       integers.withUnsafeMutableBufferPointer { target in
         guard let input = source.baseAddress, let base = target.baseAddress else { return }
         if isWide {
-          UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(target)[(2 * first)...])
-            .copyMemory(from: source)
+          UnsafeMutableRawBufferPointer(
+            rebasing: UnsafeMutableRawBufferPointer(target)[(2 * first)...]
+          )
+          .copyMemory(from: source)
         } else {
           gs_widen_int8(input.assumingMemoryBound(to: Int8.self), count, base + first)
         }

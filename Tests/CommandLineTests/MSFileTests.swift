@@ -25,12 +25,21 @@ import Testing
     #expect(!inspection.output.contains("\"quantizedConstants\":0"))
   }
 
+  @Test(arguments: ["bit_num=3", "bit_num=0"]) func packedWeightsAreSmaller(bits: String) throws {
+    let text = "[common_quant_param]\nquant_type=WEIGHT_QUANT\nmin_quant_weight_channel=0\n"
+    let sizes = try ["bit_num=8", bits].map { bits in
+      let folder = try TemporaryFolder(configuration: text + bits + "\n")
+      #expect(try Program.run(paths + ["--configFile=job.cfg"], in: folder).status == 0)
+      return try folder.bytes("result.ms").count
+    }
+    #expect(sizes[1] < sizes[0])
+  }
+
   @Test(arguments: [
-    ("[common_quant_param]\nquant_type=WEIGHT_QUANT\nbit_num=4\n", "bit_num=4"),
     (
       "[common_quant_param]\nquant_type=WEIGHT_QUANT\nbit_num=8\ndebug_info_save_path=out\n",
       "debug_info_save_path"
-    ),
+    )
   ])
   func whatSuchFilesCannotHaveIsRefused(text: String, name: String) throws {
     let folder = try TemporaryFolder(configuration: text)

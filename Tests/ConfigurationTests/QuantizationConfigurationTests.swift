@@ -101,7 +101,6 @@ import Testing
     ("[weight_quant_param]\nmax_segments=4\n", "without dequant_strategy=ON_THE_FLY", 4),
     ("[weight_quant_param]\nupdate_mindir=true\n", "nothing reads it", 4),
     ("workspace=/tmp\n", "needs no temporary files", 3),
-    ("enable_encode=true\n", "`.ms` files only", 3),
   ])
   func whatHasNoEffectIsNamedOnce(text: String, words: String, line: Int) throws {
     let warnings = try quantization(of: weightHeader + text).warnings

@@ -23,6 +23,8 @@ struct MixedBitConversion {
   private static let sampleLimit = 8
   /// The cosine that `auto_tune` keeps.
   private static let tunedCosine = 0.995
+  /// The cosine that it aims at on the samples, so that others keep that too.
+  private static let aimedCosine = 0.9957
 
   /// Chooses steps or bits.
   ///
@@ -42,11 +44,11 @@ struct MixedBitConversion {
       return choice(planner.plan(plan, survey, relativeError: error), relativeError: error)
     case .tuned(let trials):
       var (trial, warnings) = try makeTrial(model)
-      let tuner = StepTuner(cosine: MixedBitConversion.tunedCosine, trials: trials)
+      let tuner = StepTuner(cosine: MixedBitConversion.aimedCosine, trials: trials)
       let found = try tuner.largestError { (error) throws(Failure) in
         try trial.cosine(planner.plan(plan, survey, relativeError: error))
       }
-      if !found.isReached {
+      if found.cosine < MixedBitConversion.tunedCosine {
         warnings.append(missed("auto_tune", found.cosine, MixedBitConversion.tunedCosine))
       }
       var result = choice(

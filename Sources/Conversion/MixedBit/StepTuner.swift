@@ -14,7 +14,7 @@ struct StepTuner {
   static let range = 0.0005...0.7
   private static let start = 0.02
   /// The interval is narrow enough when its ends differ by this factor.
-  private static let tolerance = 1.02
+  private static let tolerance = 1.04
 
   struct Result {
     var error: Double

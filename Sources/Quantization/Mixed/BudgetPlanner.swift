@@ -98,7 +98,8 @@ public struct BudgetPlanner: Sendable {
         let grid = quantizer.grid(weights)
         quantizer.round(weights, grid)
         let moments = quantizer.moments(weights, zeroPoint: grid.zeroPoint)
-        let scale = recipe.correctsScale && recipe.steps.isEmpty
+        let scale =
+          recipe.correctsScale && recipe.steps.isEmpty
           ? moments.correctedScale(grid.scale) : grid.scale
         return moments.valueSquares > 0
           ? moments.squaredError(scale: Double(scale)) / moments.valueSquares : 0

@@ -31,7 +31,9 @@ struct StepSearch {
     var high = low
     if relativeError(step: low) <= target {
       let ceiling = 4 * Double(StepSearch.highest) * leastStep
-      while high < ceiling, relativeError(step: high) <= target { (low, high) = (high, high * 1.25) }
+      while high < ceiling, relativeError(step: high) <= target {
+        (low, high) = (high, high * 1.25)
+      }
     } else {
       while low > leastStep, relativeError(step: low) > target {
         (low, high) = (max(leastStep, low / 1.25), low)
