@@ -315,8 +315,8 @@ struct ConversionPresentation {
         ("storedAs", .string(recipe.storage.elementType.name)),
         ("axis", recipe.storage.axis.map { .integer($0) } ?? .null),
         ("range", .string(recipe.range.rawValue)), ("round", .string(recipe.roundName)),
-        ("effectiveBits", .number(recipe.effectiveBits)),
       ]
+      if outcome.mixed != nil { members.append(("effectiveBits", .number(recipe.effectiveBits))) }
       if let compression = constant.compression {
         members.append(("compression", .string("\(compression)")))
       }

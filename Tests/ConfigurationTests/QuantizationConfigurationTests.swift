@@ -79,7 +79,7 @@ import Testing
       of: weightHeader + "bit_num=4\nskip_quant_node=a,b\n[full_quant_param]\nper_channel=false\n")
     let common = [
       "[common_quant_param]  quant_type=WEIGHT_QUANT  bit_num=4  min_quant_weight_size=0 (default)",
-      "   min_quant_weight_channel=16 (default)  skip_quant_node=a,b",
+      "   min_quant_weight_channel=16 (default)  skip_quant_node=a,b  enable_encode=true (default)",
     ]
     #expect(
       configuration.effectiveLines == common + [
