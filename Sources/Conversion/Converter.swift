@@ -64,12 +64,10 @@ public struct Converter {
       operatorSets: (before, model.standardOperatorVersion), outputByteCount: writer.byteCount,
       predictedPeakByteCount: MemoryForecast(plan, workers: pool.workerCount).peakByteCount,
       files: [], mixed: mixed?.facts, seconds: 0)
+    if job.isDryRun, mixed != nil { note(predicted(plan), in: &outcome) }
     if !job.isDryRun {
       let (files, parameters) = try write(writer, plan)
-      var quantized = parameters.makeIterator()
-      for index in outcome.constants.indices where outcome.constants[index].recipe != nil {
-        outcome.constants[index].signalToNoise = quantized.next()?.signalToNoise
-      }
+      note(parameters, in: &outcome)
       outcome.files = files
       if let comparison { outcome.quality = try assess(comparison, &warnings) }
       warnings += report(outline, plan, parameters, &outcome)
@@ -77,6 +75,25 @@ public struct Converter {
     }
     outcome.seconds = ProcessUsage.seconds - start
     return (outcome, warnings)
+  }
+
+  /// What rounding costs each constant, without writing any.
+  private func predicted(_ plan: QuantizationPlan) -> [TensorParameters] {
+    let collector = SlabCollector(plan, nil)
+    let constants = plan.quantized.compactMap(\.plan.value.quantized)
+    pool.forEach(constants.count) { [constants] index in
+      for slab in 0..<constants[index].slabCount {
+        collector.collect(constants[index].number, constants[index].encode(slab).parameters)
+      }
+    }
+    return collector.parameters
+  }
+
+  private func note(_ parameters: [TensorParameters], in outcome: inout ConversionOutcome) {
+    var quantized = parameters.makeIterator()
+    for index in outcome.constants.indices where outcome.constants[index].recipe != nil {
+      outcome.constants[index].signalToNoise = quantized.next()?.signalToNoise
+    }
   }
 
   private func quantizedWriter(

@@ -36,6 +36,7 @@ public enum MSLiteTranslator {
     ActivationRewrites.apply(to: model.graph)
     GeluJoining.apply(to: model.graph)
     AffineFolding.apply(to: model.graph)
+    PointwiseJoining.apply(to: model.graph)
   }
 
   /// Translates a prepared model; constants that are quantized become integers.
