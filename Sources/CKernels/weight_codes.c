@@ -136,8 +136,8 @@ static inline __attribute__((always_inline)) void push(word_stream *s, uint64_t 
   s->filled = rest;
 }
 
-size_t gs_entropy_encode(const int16_t *values, size_t count, const uint16_t *symbol_of, const gs_entropy_symbol *symbols,
-                         const uint16_t *slots, int log, uint64_t *words) {
+size_t gs_entropy_encode(const int16_t *values, size_t count, const uint16_t *symbol_of,
+                         const gs_entropy_symbol *symbols, const uint16_t *slots, int log, uint64_t *words) {
   word_stream s = {words, 0, 0};
   uint32_t state = (uint32_t)1 << log;
   if (count > 0) {

@@ -59,5 +59,5 @@ typedef struct {
 ///
 /// Words of 64 bits are filled from their high end, fields that cross a word have their high part in the first one.
 /// Returns the number of bits; `words` has room for (count + 1) * log / 64 + 2 words.
-size_t gs_entropy_encode(const int16_t *values, size_t count, const uint16_t *symbol_of, const gs_entropy_symbol *symbols,
-                         const uint16_t *slots, int log, uint64_t *words);
+size_t gs_entropy_encode(const int16_t *values, size_t count, const uint16_t *symbol_of,
+                         const gs_entropy_symbol *symbols, const uint16_t *slots, int log, uint64_t *words);

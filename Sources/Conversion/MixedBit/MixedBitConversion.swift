@@ -31,8 +31,8 @@ struct MixedBitConversion {
   /// - Parameters:
   ///   - plan: which constants are quantized.
   ///   - measure: the bytes of the file that a plan gives.
-  /// - Throws: a model that can't be run where the search has to, wrong samples, and a model for which
-  ///   no file can be made.
+  /// - Throws: a model that can't be run where the search has to, wrong samples, and a model for
+  ///   which no file can be made.
   func choose(
     _ model: Model, _ plan: QuantizationPlan, measure: (QuantizationPlan) throws(Failure) -> Int
   ) throws(Failure) -> Choice {

@@ -36,7 +36,7 @@ public struct BudgetPlanner: Sendable {
 
   /// The choices for each tensor of a plan, in the order of `plan.quantized`.
   ///
-  /// - Complexity: O(weights in some channels of each tensor + bins of its histogram), some 70 times.
+  /// - Complexity: some 70 times O(weights of some channels + bins of the histogram) a tensor.
   public func choices(
     _ plan: QuantizationPlan, _ survey: MixedBitSurvey
   ) -> [[StorageChoice]] {
