@@ -25,18 +25,21 @@ let package = Package(
     .target(name: "Statistics", dependencies: ["CKernels"], swiftSettings: hot),
     .target(
       name: "Quantization",
-      dependencies: ["CKernels", "GraphPasses", "ModelGraph", "Operators", "Support"],
+      dependencies: [
+        "CKernels", "GraphPasses", "ModelGraph", "Operators", "Support", "WeightCoding",
+      ],
       swiftSettings: hot),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     .target(
       name: "Inference",
       dependencies: ["CKernels", "COneDNN", "ModelGraph", "Operators", "Support"],
       swiftSettings: hot),
+    .target(name: "WeightCoding", dependencies: ["CKernels"], swiftSettings: hot),
     .target(name: "CFlatBuffers"),
     .target(
       name: "ModelFormats",
       dependencies: [
-        "CFlatBuffers", "ModelGraph", "Support",
+        "CFlatBuffers", "ModelGraph", "Support", "WeightCoding",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ],
       exclude: ["ONNX/Proto/onnx_subset.proto"], swiftSettings: hot),
@@ -65,7 +68,7 @@ let package = Package(
       dependencies: [
         "Calibration", "Configuration", "GraphPasses", "Inference", "MSLiteTranslation",
         "ModelFormats", "ModelGraph", "Operators", "Quantization", "Reports", "SampleData",
-        "Statistics", "Support", "TensorFiles",
+        "Statistics", "Support", "TensorFiles", "WeightCoding",
       ]),
     .executableTarget(
       name: "gsconvert",
@@ -90,6 +93,9 @@ let package = Package(
     .testTarget(name: "GraphPassesTests", dependencies: ["GraphPasses", "ModelGraph"]),
     .testTarget(
       name: "ModelFormatsTests", dependencies: ["ModelFormats", "ModelGraph", "Support"]),
+    .testTarget(
+      name: "WeightCodingTests", dependencies: ["WeightCoding"],
+      exclude: ["golden.json", "make_golden.py"], swiftSettings: hot),
     .testTarget(
       name: "MSLiteTranslationTests",
       dependencies: ["MSLiteTranslation", "ModelFormats", "ModelGraph", "Support"],

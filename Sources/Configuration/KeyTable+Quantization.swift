@@ -19,8 +19,7 @@ extension KeyTable {
       Setting(
         "bit_num", .integer(0...16), default: "8",
         "Bits per weight; 0 chooses the bits of each weight tensor by its error. "
-          + "FULL_QUANT and DYNAMIC_QUANT take 8 only.",
-        refusing: [.of("0", needs: "the mixed-bit search", instead: "bit_num=8")]),
+          + "FULL_QUANT and DYNAMIC_QUANT take 8 only."),
       Setting(
         "min_quant_weight_size", .integer(thresholds), default: "0", for: .weight,
         "A weight is quantized if it has more elements than this."),
@@ -36,8 +35,7 @@ extension KeyTable {
         "Directory for reports about ranges and errors; made if it doesn't exist."),
       Setting(
         "enable_encode", .boolean, default: "true", for: .weight,
-        "Whether weights in `.ms` files are packed tightly; false needs bit_num 8 or 16.",
-        idle: "it concerns `.ms` files only"),
+        "Whether weights in `.ms` files are packed tightly; false needs bit_num 8 or 16."),
       Setting(
         "workspace", .path, "Directory for temporary files of very large models.",
         idle: "this version needs no temporary files"),
@@ -87,13 +85,27 @@ extension KeyTable {
         for: .mixedBit, "The relative error aimed at in each weight tensor; larger is smaller."),
       Setting(
         "auto_tune", .boolean, default: "false", for: .mixedBit,
-        "Whether init_scale is searched until the outputs' cosine is about 0.995."),
+        "Whether the largest init_scale is searched that keeps the outputs' cosine at 0.995 or more, on "
+          + "calibration samples where there are some, else on random input."),
       Setting(
         "use_cv_data", .boolean, default: "false", for: .mixedBit,
-        "Whether auto_tune looks at pictures rather than random numbers."),
+        "Whether auto_tune looks at pictures rather than random numbers.",
+        idle: "give samples in [data_preprocess_param]"),
       Setting(
         "max_iterations", .integer(40...65_535), default: "40", for: .mixedBit,
         "The most steps that auto_tune takes."),
+      Setting(
+        "target_size", .text, for: .mixedBit,
+        "Instead of init_scale: the size of the file, as in 3500KB, 3.5MB (of 1024), 3670224 bytes, "
+          + "or 0.2 of the model that is read. Bits are chosen for each tensor so that errors are least, "
+          + "weighted by what they do to the outputs where there are calibration samples."),
+      Setting(
+        "target_bits", .real(.init(lower: 1, upper: 16, includesEnds: true)), for: .mixedBit,
+        "Instead of init_scale: the mean bits of a quantized weight, as `.ms` files pack them."),
+      Setting(
+        "target_cosine", .real(.init(lower: 0, upper: 1, includesEnds: false)), for: .mixedBit,
+        "Instead of init_scale: the least cosine of the outputs, on calibration samples or random "
+          + "input, at the smallest size."),
     ])
 
   private static let fullSection = SectionEntry(

@@ -87,6 +87,9 @@ public struct ParsedConfiguration: Sendable {
       let searches =
         isMixed
         ? word("mixed_bit_weight_quant_param", "auto_tune") == "true"
+          || ["target_size", "target_bits", "target_cosine"].contains {
+            word("mixed_bit_weight_quant_param", $0) != nil
+          }
         : word("weight_quant_param", "quant_strategy") == "GPTQ"
       let reports = word(KeyTable.common, "debug_info_save_path") != nil
       let scope: Scope = isMixed ? .mixedBit : .fixedBit

@@ -57,7 +57,10 @@ extension QuantizationConfiguration.MixedBit {
   fileprivate init(_ section: SectionReader) {
     self.init(
       initScale: section.real("init_scale"), autoTune: section.boolean("auto_tune"),
-      useCVData: section.boolean("use_cv_data"), maxIterations: section.integer("max_iterations"))
+      useCVData: section.boolean("use_cv_data"), maxIterations: section.integer("max_iterations"),
+      targetSize: section.optionalText("target_size").flatMap(SizeTarget.init),
+      targetBits: section.optionalReal("target_bits"),
+      targetCosine: section.optionalReal("target_cosine"))
   }
 }
 

@@ -38,6 +38,12 @@ public struct QuantizationConfiguration: Sendable {
     public var useCVData: Bool
     /// The search's most steps.
     public var maxIterations: Int
+    /// The size of the file that is aimed at.
+    public var targetSize: SizeTarget?
+    /// Mean bits of a weight that are aimed at.
+    public var targetBits: Double?
+    /// The outputs' cosine that is aimed at.
+    public var targetCosine: Double?
   }
 
   /// `[full_quant_param]`.
@@ -165,6 +171,11 @@ public struct QuantizationConfiguration: Sendable {
   /// Whether the file gives the key rather than leaving its default.
   public func isExplicit(section: String, key: String) -> Bool {
     parsed.find(section, key) != nil
+  }
+
+  /// A key's value as the file gives it; empty where it doesn't.
+  public func parsedText(section: String, key: String) -> String {
+    parsed.value(section: section, key: key)?.text ?? ""
   }
 
   /// Where the value of a key stands, or a part of it in bytes from its start; nil when it has its

@@ -10,6 +10,7 @@ struct QuantizationRules {
     var rules = QuantizationRules(parsed: parsed)
     rules.checkQuantType()
     rules.checkBits()
+    rules.checkTargets()
     rules.checkPaths()
     rules.checkSamples()
     rules.checkNeighbours()

@@ -35,7 +35,7 @@ public struct Scope: OptionSet, Hashable, Sendable {
     if contains(.full) { words.append("FULL_QUANT") }
     if contains(.dynamic) { words.append("DYNAMIC_QUANT") }
     if contains(.sampledWeight), !isSuperset(of: .weight) {
-      words.append("WEIGHT_QUANT with GPTQ, auto_tune or debug_info_save_path")
+      words.append("WEIGHT_QUANT with GPTQ, auto_tune, a target or debug_info_save_path")
     }
     return words.joined(separator: "; ")
   }

@@ -38,6 +38,10 @@ struct SectionReader {
     return value
   }
 
+  func optionalReal(_ key: String) -> Double? {
+    if case .real(let value) = value(key) { value } else { nil }
+  }
+
   func word<Words: RawRepresentable<String>>(_ key: String) -> Words {
     required(key, optionalWord(key))
   }

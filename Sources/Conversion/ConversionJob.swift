@@ -12,6 +12,8 @@ public struct ConversionJob: Sendable {
   public var weights: WeightQuantizationSettings
   /// What to do with weights and activations; nil for weights alone.
   public var full: FullJob?
+  /// What the bits of each tensor are chosen by; nil for the same everywhere.
+  public var mixed: MixedBitJob?
   /// Where the patterns of `skip_quant_node` stand in the configuration, in their order.
   public var skipLocations: [Diagnostic.Location]
   /// Folder for reports; nil for none.
@@ -31,6 +33,8 @@ public struct ConversionJob: Sendable {
   public var runsResult = false
   /// Whether the result is a `.ms` file.
   public var writesMSLite = false
+  /// Whether weights of a `.ms` file are stored as tightly as it allows.
+  public var packsWeights = true
   /// Whether weights are quantized; a `.ms` file may stay float.
   public var quantizesWeights = true
   /// Whether four-dimensional inputs of a `.ms` file keep channels before height and width.
@@ -100,6 +104,10 @@ public struct ConversionJob: Sendable {
       skipLocations: configuration.skipQuantNode.map(\.location),
       reportFolder: configuration.debugInfoSavePath, threads: options.threads,
       isDryRun: options.dryRun)
+    packsWeights = configuration.enableEncode
+    if configuration.quantType == .weightQuant, configuration.bitNum == 0 {
+      mixed = MixedBitJob(configuration)
+    }
     if configuration.quantType == .fullQuant { full = FullJob(options, configuration) }
     if !configuration.data.calibratePath.isEmpty {
       reportSamples = SampleJob(options, configuration)

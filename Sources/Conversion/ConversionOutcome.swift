@@ -1,6 +1,7 @@
 import ModelGraph
 import Quantization
 import SampleData
+import WeightCoding
 
 /// A model's facts for its first line.
 public struct ModelFacts: Sendable {
@@ -36,6 +37,8 @@ public struct ConstantFacts: Sendable {
   public var floatReason: FloatReason?
   /// Bytes in the result: integers and parameters, or the floats.
   public var storedByteCount: Int
+  /// The form of the integers in a `.ms` file, once it is known.
+  public var compression: WeightCompression?
   /// Signal to noise of the weights in decibels; nil before quantization.
   public var signalToNoise: Double?
 }
@@ -54,6 +57,8 @@ public struct ConversionOutcome: Sendable {
   public var predictedPeakByteCount: Int
   /// Files written, the model first.
   public var files: [String]
+  /// What was found where bits are chosen for each tensor; nil where they are not.
+  public var mixed: MixedBitFacts?
   /// What full quantization did beside; nil for weights alone.
   public var full: FullFacts?
   /// Float against quantized; nil in a dry run, and for weights alone unless there are samples or

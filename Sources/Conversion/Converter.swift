@@ -42,18 +42,22 @@ public struct Converter {
     }
     let before = model.standardOperatorVersion
     try destination.prepare(model)
-    let plan = job.quantizesWeights ? planner.plan(model) : nil
+    var plan = job.quantizesWeights ? planner.plan(model) : nil
     var warnings = plan.map(nonFiniteWarnings) ?? []
     if let plan, plan.quantized.isEmpty { throw nothingQuantized(plan, warnings) }
 
     let comparison = job.isDryRun ? nil : try comparisonInput(model)
     var outline = ReportOutline(model.graph)
+    let mixed = try chooseBits(plan, model, destination)
+    if let mixed { (plan, warnings) = (mixed.plan, warnings + mixed.warnings) }
     if let plan {
       let rounded = try roundedOnSamples(plan, model, comparison, destination)
       Quantizer.apply(plan, rounded: rounded)
     }
+    let collector = SlabCollector(plan, observer)
     let result = try destination.layOut(
-      model, runs: !job.isDryRun && (comparison != nil || trial != nil || job.reportFolder != nil))
+      model, runs: !job.isDryRun && (comparison != nil || trial != nil || job.reportFolder != nil),
+      collector: collector)
     outline.rename(types: result.operatorTypes)
     var outcome = ConversionOutcome(
       model: facts, constants: plan?.constants.map(constantFacts) ?? [],
@@ -61,24 +65,57 @@ public struct Converter {
       outputByteCount: result.byteCount,
       predictedPeakByteCount: plan.map {
         MemoryForecast($0, workers: pool.workerCount).peakByteCount
-      } ?? facts.byteCount, files: [], seconds: 0)
+      } ?? facts.byteCount, files: [], mixed: mixed?.facts, seconds: 0)
+    if job.isDryRun, mixed != nil, let plan, !collector.isComplete {
+      collector.predict(plan, pool: pool)
+    }
     if !job.isDryRun {
       let runnable = destination.runnablePath(result)
-      let (files, parameters) = try write(result, destination, plan)
-      var quantized = parameters.makeIterator()
-      for index in outcome.constants.indices where outcome.constants[index].recipe != nil {
-        outcome.constants[index].signalToNoise = quantized.next()?.signalToNoise
-      }
+      let files = try write(result, destination, collector)
       outcome.files = files
       if let comparison { outcome.quality = try assess(comparison, runnable, &warnings) }
       if let plan {
         warnings += report(
-          outline, plan, parameters, destination, runnable, result.operatorTypes, &outcome)
+          outline, plan, collector.parameters, destination, runnable, result.operatorTypes, &outcome
+        )
       }
       outcome.trial = try trial?.run(runnable, threads: job.threads)
     }
+    note(result.stored, collector.parameters, in: &outcome)
     outcome.seconds = ProcessUsage.seconds - start
     return (outcome, warnings)
+  }
+
+  /// The bits of each tensor, where they are left open.
+  private func chooseBits(
+    _ plan: QuantizationPlan?, _ model: Model, _ destination: Destination
+  ) throws(Failure) -> MixedBitConversion.Choice? {
+    guard let mixed = job.mixed, let plan else { return nil }
+    return try MixedBitConversion(
+      job: job, mixed: mixed, settings: destination.weightSettings, pool: pool, observer: observer
+    ).choose(model, plan) { (plan) throws(Failure) in
+      Quantizer.apply(plan)
+      return try destination.byteCount(model)
+    }
+  }
+
+  /// Notes what the constants take in the file, and what rounding cost them.
+  private func note(
+    _ stored: [MSLiteWeightStorage.Stored], _ parameters: [TensorParameters],
+    in outcome: inout ConversionOutcome
+  ) {
+    let stored = Dictionary(grouping: stored, by: \.number)
+    var number = 0
+    for index in outcome.constants.indices where outcome.constants[index].recipe != nil {
+      if let tensors = stored[number] {
+        outcome.constants[index].storedByteCount = tensors.reduce(0) { $0 + $1.byteCount }
+        outcome.constants[index].compression = tensors.first?.compression
+      }
+      if number < parameters.count, !parameters[number].scales.isEmpty {
+        outcome.constants[index].signalToNoise = parameters[number].signalToNoise
+      }
+      number += 1
+    }
   }
 
   /// What is rounded on samples, by number; nothing unless that is asked for.
@@ -169,31 +206,19 @@ public struct Converter {
     case .stayFloat(let reason): facts.floatReason = reason
     case .quantize(let recipe):
       facts.recipe = recipe
-      let type = recipe.storage.elementType
-      let channels = recipe.storage.axis == nil ? 1 : recipe.layout.channels
-      facts.storedByteCount =
-        (type.byteCount(of: plan.source.elementCount) ?? 0) + 4 * channels
-        + (type.byteCount(of: channels) ?? 0)
+      facts.storedByteCount = recipe.elementByteCount(plan.source)
     }
     return facts
   }
 
-  /// Writes the model and gathers the parameters that its tensors got.
+  /// Writes the model; the collector gets the parameters of what wasn't encoded before.
   private func write(
-    _ result: Destination.Result, _ destination: Destination, _ plan: QuantizationPlan?
-  ) throws(Failure) -> (files: [String], parameters: [TensorParameters]) {
-    let quantized = plan?.quantized ?? []
-    let bytes = quantized.map(\.plan.source.byteCount)
-    let channels = quantized.map { $0.recipe.storage.axis == nil ? 1 : $0.recipe.layout.channels }
-    observer?.began("quantize", total: bytes.reduce(0, +), of: .bytes)
-    defer { observer?.ended() }
-    let slabs = Guarded([[EncodedParameters]](repeating: [], count: quantized.count))
-    let files = try destination.write(result) { [observer] number, parameters in
-      slabs.withLock { $0[number].append(parameters) }
-      observer?.advanced(
-        by: bytes[number] * parameters.scales.count / max(1, channels[number]))
-    }
-    return (files, slabs.withLock { $0 }.map(TensorParameters.init(slabs:)))
+    _ result: Destination.Result, _ destination: Destination, _ collector: SlabCollector
+  ) throws(Failure) -> [String] {
+    let quantizes = !collector.isComplete
+    if quantizes { observer?.began("quantize", total: collector.byteCount, of: .bytes) }
+    defer { if quantizes { observer?.ended() } }
+    return try destination.write(result, onSlab: collector.collect)
   }
 
   /// Writes the reports: the distributions of one round, on the first calibration sample or, without
@@ -278,7 +303,7 @@ public struct Converter {
           node: node.displayName,
           operatorType: types[node.displayName] ?? node.operatorType, tensor: entry.plan.value.name,
           dimensions: entry.plan.source.dimensions, scales: parameters.scales,
-          zeroPoints: parameters.zeroPoints, bits: entry.recipe.storage.bits)
+          zeroPoints: parameters.zeroPoints, bits: entry.recipe.effectiveBits)
       }
     }
   }

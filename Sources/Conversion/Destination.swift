@@ -20,7 +20,10 @@ struct Destination {
   /// The settings for weights that the format can hold.
   var weightSettings: WeightQuantizationSettings {
     var settings = job.weights
-    if job.writesMSLite { settings.perChannelOperators = Destination.axisOperators }
+    if job.writesMSLite {
+      settings.perChannelOperators = Destination.axisOperators
+      settings.packsHalfBytes = false
+    }
     return settings
   }
 
@@ -40,13 +43,6 @@ struct Destination {
         .capabilityNotBuilt, "this version cannot do target_device=\(name) with a .ms file yet",
         help: "use --saveType=ONNX, or leave target_device out")
     }
-    guard job.writesMSLite, job.full == nil, job.quantizesWeights, job.weights.bits != 8,
-      job.weights.bits != 16
-    else { return }
-    throw Failure(
-      .capabilityNotBuilt,
-      "this version cannot do bit_num=\(job.weights.bits) with a .ms file yet",
-      help: "use --saveType=ONNX")
   }
 
   /// Brings a model into the form that weights are planned in.
@@ -73,6 +69,8 @@ struct Destination {
     let twin: ONNXTwin?
     /// The operators of the result's nodes by name, where they aren't ONNX's.
     var operatorTypes: [String: String] = [:]
+    /// How weights are stored that were packed already.
+    var stored: [MSLiteWeightStorage.Stored] = []
     fileprivate let writer: Writer
   }
 
@@ -83,26 +81,60 @@ struct Destination {
 
   /// Lays a graph out that has been quantized; it may be changed for that.
   ///
-  /// - Parameter runs: whether the result will be run here.
+  /// - Parameters:
+  ///   - runs: whether the result will be run here.
+  ///   - collector: gets the parameters of weights that have to be packed to know their size.
   /// - Throws: what the format can't hold.
-  func layOut(_ model: Model, runs: Bool) throws(Failure) -> Result {
+  func layOut(
+    _ model: Model, runs: Bool, collector: SlabCollector? = nil
+  ) throws(Failure) -> Result {
     guard job.writesMSLite else {
       try raise(model)
       let writer = try ONNXWriter(model)
       return Result(byteCount: writer.byteCount, twin: nil, writer: .onnx(writer))
     }
     let twin = runs ? try ONNXTwin(model, beside: job.outputPath, pool: pool) : nil
+    var translated = try translate(model)
+    let stored = job.packsWeights && job.full == nil ? pack(&translated, collector) : []
+    let writer = try MSLiteWriter(translated)
+    let types = translated.nodes.map { ($0.name, $0.primitive.name) }
+    return Result(
+      byteCount: writer.byteCount, twin: twin,
+      operatorTypes: Dictionary(types) { first, _ in first }, stored: stored,
+      writer: .mslite(writer))
+  }
+
+  /// Bytes of the file that a quantized graph gives.
+  ///
+  /// - Throws: what the format can't hold.
+  func byteCount(_ model: Model) throws(Failure) -> Int {
+    guard job.writesMSLite else {
+      try raise(model)
+      return try ONNXWriter(model).byteCount
+    }
+    var translated = try translate(model)
+    _ = MSLiteWeightStorage.code(&translated, pool: pool) { _, _ in }
+    return try MSLiteWriter(translated).byteCount
+  }
+
+  private func translate(_ model: Model) throws(Failure) -> MSLiteModel {
     var options = MSLiteTranslator.Options(
       inputShapes: job.inputShapes, keepsInputLayout: job.keepsInputLayout)
     options.integerMovers = job.full?.settings.profile.movers ?? []
     options.hasIntegerInputs = job.hasIntegerInputs
     options.hasIntegerOutputs = job.hasIntegerOutputs
-    let translated = try MSLiteTranslator.translate(model, options: options)
-    let writer = try MSLiteWriter(translated)
-    let types = translated.nodes.map { ($0.name, $0.primitive.name) }
-    return Result(
-      byteCount: writer.byteCount, twin: twin,
-      operatorTypes: Dictionary(types) { first, _ in first }, writer: .mslite(writer))
+    return try MSLiteTranslator.translate(model, options: options)
+  }
+
+  private func pack(
+    _ model: inout MSLiteModel, _ collector: SlabCollector?
+  ) -> [MSLiteWeightStorage.Stored] {
+    guard let collector else {
+      return MSLiteWeightStorage.code(&model, pool: pool) { _, _ in }
+    }
+    return collector.packing {
+      MSLiteWeightStorage.code(&model, pool: pool, onSlab: collector.collect)
+    }
   }
 
   /// Raises the operators to what the graph's quantized constants need.

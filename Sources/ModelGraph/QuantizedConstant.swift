@@ -7,6 +7,8 @@ public struct QuantizedStorage: Hashable, Sendable {
   public var elementType: ElementType
   /// The axis with one scale per index; nil for one scale for the whole tensor.
   public var axis: Int?
+  /// Whether the integers of a single scale are meant for an entropy code, where the format has one.
+  public var isEntropyCoded = false
 
   /// States a storage.
   public init(bits: Int, elementType: ElementType, axis: Int?) {

@@ -79,4 +79,14 @@ public struct AffineGrid: Hashable, Sendable {
     scale = max(magnitude, 1e-10) / Float(highest)
     zeroPoint = 0
   }
+
+  /// The grid of the multiples of `step` that signed `bits`-bit integers reach.
+  ///
+  /// - Precondition: a finite positive step; 1 to 16 bits.
+  public init(step: Float, bits: Int) {
+    highest = (1 << Int32(bits - 1)) - 1
+    lowest = -highest - 1
+    scale = step
+    zeroPoint = 0
+  }
 }

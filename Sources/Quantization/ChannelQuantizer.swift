@@ -23,8 +23,12 @@ final class ChannelQuantizer {
     scratch.deallocate()
   }
 
-  /// The grid for these weights by the recipe's range method.
-  func grid(_ weights: UnsafeBufferPointer<Float>) -> AffineGrid {
+  /// The grid for the weights of a channel, or of the tensor: the recipe's step, or what its range
+  /// method chooses.
+  func grid(_ weights: UnsafeBufferPointer<Float>, channel: Int = 0) -> AffineGrid {
+    if recipe.steps.indices.contains(channel) {
+      return AffineGrid(step: recipe.steps[channel], bits: recipe.storage.bits)
+    }
     let whole = wholeGrid(weights)
     var grid =
       switch recipe.range {

@@ -83,6 +83,25 @@ public struct WeightRecipe: Hashable, Sendable {
   public var isSymmetric = false
   /// A bound on neighbouring integers; nil without one.
   public var pairLimit: PairLimit?
+  /// The distances of neighbouring integers around zero, one or one for each channel, where they are
+  /// chosen rather than follow from range and bits.
+  public var steps: [Float] = []
+  /// Bits that the smallest form of a `.ms` file takes for a weight, about; nil where they are those
+  /// of the integers.
+  public var packedBits: Double?
+  /// How ranges are chosen for more than 6 bits and for fewer, where the bits are chosen later.
+  public var ranges: RangeChoice?
+
+  /// How ranges are chosen by the number of bits.
+  public struct RangeChoice: Hashable, Sendable {
+    /// For more than 6 bits.
+    public var fine: WeightQuantizationSettings.RangeMethod
+    /// For up to 6 bits.
+    public var coarse: WeightQuantizationSettings.RangeMethod
+  }
+
+  /// Bits of a weight, as reports state them.
+  public var effectiveBits: Double { packedBits ?? Double(storage.bits) }
 
   /// The rounding in one word.
   public var roundName: String {

@@ -100,7 +100,7 @@ struct WeightEncoder: Sendable {
     let quantizer = ChannelQuantizer(recipe: recipe, capacity: layout.elementsPerChannel)
     forEachTile(rows, channels, into: output) { channel in
       let row = rows.row(channel)
-      var grid = rounded?.grid(channel) ?? quantizer.grid(row)
+      var grid = rounded?.grid(channel) ?? quantizer.grid(row, channel: channel)
       round(row, channel, grid, quantizer)
       let moments = quantizer.moments(row, zeroPoint: grid.zeroPoint)
       if correctsScale { grid.scale = moments.correctedScale(grid.scale) }

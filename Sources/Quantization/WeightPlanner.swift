@@ -155,18 +155,19 @@ public struct WeightPlanner {
     let layout = ChannelLayout(dimensions: source.dimensions, axis: axis, kernelAxis: kernelAxis)
     let means =
       isSummed && settings.roundMethod == .squant ? inputMeans(of: wanted, layout, &forecast) : nil
+    let ranges = ranges(layout, hasKernel: kernelAxis != nil)
     return .quantize(
       WeightRecipe(
         storage: QuantizedStorage(
-          bits: settings.bits, elementType: WeightPlanner.storedType(bits: settings.bits),
+          bits: settings.bits, elementType: settings.storedType(bits: settings.bits),
           axis: mayHaveChannels(wanted) ? axis : nil),
         layout: layout,
-        range: settings.rangeMethod ?? defaultRange(layout, hasKernel: kernelAxis != nil),
+        range: settings.bits > 6 ? ranges.fine : ranges.coarse,
         round: isSummed ? settings.roundMethod : .nearest,
         correctsScale: settings.biasCorrection,
         shapesNoise: settings.rangeMethod == nil && settings.roundMethod == .squant
           && wanted.allSatisfy { $0.isDirect && FilterBank.isFilterBank($0.node, weights: source) },
-        inputMeans: means))
+        inputMeans: means, ranges: ranges))
   }
 
   /// The axis with one scale per index: the operator's, but for a lookup table of few rows the one
@@ -183,10 +184,10 @@ public struct WeightPlanner {
 
   /// Up to 6 bits a range with less squared error pays, but not in convolutions of one point, whose
   /// inputs are mostly positive: there the cut weights' errors have one sign and add up.
-  private func defaultRange(
-    _ layout: ChannelLayout, hasKernel: Bool
-  ) -> WeightQuantizationSettings.RangeMethod {
-    settings.bits > 6 || hasKernel && layout.kernel == 1 ? .maxMin : .meanSquaredError
+  private func ranges(_ layout: ChannelLayout, hasKernel: Bool) -> WeightRecipe.RangeChoice {
+    if let method = settings.rangeMethod { return .init(fine: method, coarse: method) }
+    return .init(
+      fine: .maxMin, coarse: hasKernel && layout.kernel == 1 ? .maxMin : .meanSquaredError)
   }
 
   /// What is known of the inputs' means, for convolutions of one point and matrix products, where
@@ -204,11 +205,6 @@ public struct WeightPlanner {
 
   private func skipping(_ node: Node) -> NodePattern? {
     settings.skipped.first { $0.matches(node) }
-  }
-
-  /// The narrowest type that ONNX runtimes load.
-  private static func storedType(bits: Int) -> ElementType {
-    bits <= 4 ? .int4 : bits <= 8 ? .int8 : .int16
   }
 
   // MARK: Scan

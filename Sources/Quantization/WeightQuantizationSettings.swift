@@ -1,3 +1,5 @@
+import ModelGraph
+
 /// What a user asked of weight quantization with a fixed number of bits.
 public struct WeightQuantizationSettings: Sendable {
   /// How the real range behind the integers is chosen.
@@ -33,6 +35,8 @@ public struct WeightQuantizationSettings: Sendable {
   public var rangeMethod: RangeMethod?
   /// How weights are rounded.
   public var roundMethod: RoundMethod
+  /// Whether two integers of up to 4 bits share a byte.
+  public var packsHalfBytes = true
   /// Nodes whose weights stay float.
   public var skipped: [NodePattern]
 
@@ -50,5 +54,10 @@ public struct WeightQuantizationSettings: Sendable {
     self.rangeMethod = rangeMethod
     self.roundMethod = roundMethod
     self.skipped = skipped
+  }
+
+  /// The narrowest type that runtimes load for integers of that many bits.
+  func storedType(bits: Int) -> ElementType {
+    bits <= 4 && packsHalfBytes ? .int4 : bits <= 8 ? .int8 : .int16
   }
 }

@@ -14,13 +14,13 @@ public struct QuantizedTensor: Sendable {
   public var scales: [Float]
   /// The zero point of each scale.
   public var zeroPoints: [Int32]
-  /// Bits that an integer uses.
-  public var bits: Int
+  /// Bits that an integer uses, or that one takes on the mean where they are packed.
+  public var bits: Double
 
   /// States a tensor and its parameters.
   public init(
     node: String, operatorType: String, tensor: String, dimensions: [Int], scales: [Float],
-    zeroPoints: [Int32], bits: Int
+    zeroPoints: [Int32], bits: Double
   ) {
     self.node = node
     self.operatorType = operatorType
@@ -60,7 +60,8 @@ public enum QuantizationParameterReport {
       for (scale, zeroPoint) in zip(tensor.scales, tensor.zeroPoints) {
         csv.append(
           head + [
-            NumberText.significant(Double(scale), 9), String(zeroPoint), String(tensor.bits), "1",
+            NumberText.significant(Double(scale), 9), String(zeroPoint),
+            NumberText.significant(tensor.bits, 4), "1",
             "0",
           ])
       }

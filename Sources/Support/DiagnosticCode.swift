@@ -45,6 +45,8 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
   case unevenRanges = "GS4004"
   case rangeCutsMuch = "GS4005"
   case belowMinCosine = "GS4006"
+  case targetMissed = "GS4007"
+  case judgedOnRandomInput = "GS4008"
 
   case cannotWrite = "GS5001"
   case outputFolderMissing = "GS5002"
@@ -70,7 +72,7 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
     case .modelMalformed, .modelFormatUnknown, .externalDataInvalid, .calibrationDataInvalid,
       .calibrationFilesMissing, .calibrationSizeWrong, .calibrationSampleUnreadable,
       .calibrationNonFinite, .nonFiniteWeight, .nothingQuantized, .inferenceInputInvalid,
-      .inferenceFailed, .unevenRanges, .rangeCutsMuch:
+      .inferenceFailed, .unevenRanges, .rangeCutsMuch, .targetMissed, .judgedOnRandomInput:
       .badData
     case .belowMinCosine: .belowThreshold
     case .cannotWrite, .outputFolderMissing, .reportFailed: .cannotWrite
@@ -119,6 +121,8 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
     case .unevenRanges: "activations that are added or joined have very different ranges"
     case .rangeCutsMuch: "the range of an activation leaves out many of its elements"
     case .belowMinCosine: "the result is written, and less like the float model than asked"
+    case .targetMissed: "a size, a number of bits or a cosine that was asked for cannot be had"
+    case .judgedOnRandomInput: "a search looked at made-up input, which tells little of real data"
     case .cannotWrite: "an output cannot be written"
     case .outputFolderMissing: "the folder of an output does not exist"
     case .operatorUnsupported: "the engine has no kernel for a node"

@@ -61,6 +61,7 @@ struct ConversionPresentation {
     guard let configuration else { return "config     no quantization" }
     if outcome.full != nil { return fullLine(configuration) }
     let weight = configuration.weight
+    if let mixed = outcome.mixed { return mixedLine(mixed, configuration) }
     return [
       "config     WEIGHT_QUANT \(configuration.bitNum) bit",
       weight.perChannel ? "per channel" : "per tensor",
@@ -78,6 +79,7 @@ struct ConversionPresentation {
 
   /// Every tensor in a dry run: how it would be quantized, or why not.
   private var plan: [String] {
+    if outcome.mixed != nil { return mixedPlan }
     var table = TextTable(["node", "operator", "tensor", "weight", "why not"])
     for constant in outcome.constants {
       table.append([
@@ -89,7 +91,8 @@ struct ConversionPresentation {
     return ["plan"] + table.lines.map { "  " + $0 }
   }
 
-  private func describe(_ recipe: WeightRecipe) -> String {
+  func describe(_ recipe: WeightRecipe) -> String {
+    if let bits = recipe.packedBits { return describeSteps(recipe, bits) }
     let bits = recipe.storage.bits
     let stored = recipe.storage.elementType.name
     let width = bits == 4 || bits == 8 || bits == 16 ? stored : "\(bits) bit in \(stored)"
@@ -115,7 +118,9 @@ struct ConversionPresentation {
     for type in operators {
       append(
         "\(type) weights", quantized.filter { $0.operatorType == type },
-        bits: String(configuration?.bitNum ?? 32))
+        bits: outcome.mixed == nil
+          ? String(configuration?.bitNum ?? 32)
+          : bits(of: quantized.filter { $0.operatorType == type }))
     }
     if let full = outcome.full {
       table.append(["activations", String(full.activationCount), "8", "-", "-"])
@@ -147,7 +152,7 @@ struct ConversionPresentation {
   }
 
   private var forecast: [String] {
-    [
+    mixedLines + [
       "needs        peak about \(NumberText.bytes(outcome.predictedPeakByteCount))",
       "would write  \(options.outputFile), \(NumberText.bytes(outcome.outputByteCount))"
         + operatorSetRemark,
@@ -161,7 +166,7 @@ struct ConversionPresentation {
   }
 
   private var closing: [String] {
-    var lines = qualityLines
+    var lines = qualityLines + mixedLines
     let reasons = Dictionary(grouping: kept) { $0.floatReason.map(Self.kind) ?? "" }
     for (reason, constants) in reasons.sorted(by: { $0.key < $1.key }) {
       lines.append(
@@ -265,6 +270,7 @@ struct ConversionPresentation {
       ("tensors", .array(outcome.constants.map(json))),
     ]
     members += fullMembers
+    if let mixed = outcome.mixed { members.append(("mixedBit", json(mixed))) }
     if let quality = outcome.quality { members.append(("quality", json(quality))) }
     if let report = outcome.report { members.append(("report", json(report))) }
     if let trial = outcome.trial { members.append(("trialRun", json(trial))) }
@@ -310,6 +316,10 @@ struct ConversionPresentation {
         ("axis", recipe.storage.axis.map { .integer($0) } ?? .null),
         ("range", .string(recipe.range.rawValue)), ("round", .string(recipe.roundName)),
       ]
+      if outcome.mixed != nil { members.append(("effectiveBits", .number(recipe.effectiveBits))) }
+      if let compression = constant.compression {
+        members.append(("compression", .string("\(compression)")))
+      }
       if let ratio = constant.signalToNoise { members.append(("sqnr", .number(ratio))) }
     }
     if let reason = constant.floatReason { members.append(("staysFloat", .string(reason.text))) }

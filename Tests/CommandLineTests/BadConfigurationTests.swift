@@ -35,7 +35,9 @@ import Testing
       name: "several-problems",
       text: "[common_quant_param]\nquant_type=WEIGHT_QUANT\nbit_num=99\ncolour=red\n"
         + "[wieght_quant_param]\n[converter_param]\nthreads=-1\n"),
-    .init(name: "not-in-this-version", text: weight + "bit_num=0\n", status: 69),
+    .init(
+      name: "not-in-this-version", text: "[common_quant_param]\nquant_type=DYNAMIC_QUANT\n",
+      status: 69),
   ]
 
   @Test(arguments: cases) func aWrongConfigurationIsTold(bad: Case) throws {

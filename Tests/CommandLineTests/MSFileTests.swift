@@ -25,12 +25,24 @@ import Testing
     #expect(!inspection.output.contains("\"quantizedConstants\":0"))
   }
 
+  @Test(arguments: ["bit_num=3", "bit_num=0"]) func packedWeightsAreSmaller(bits: String) throws {
+    let text = "[common_quant_param]\nquant_type=WEIGHT_QUANT\nmin_quant_weight_channel=0\n"
+    let sizes = try ["bit_num=8", bits].map { bits in
+      let folder = try TemporaryFolder(configuration: text + bits + "\n")
+      #expect(try Program.run(paths + ["--configFile=job.cfg"], in: folder).status == 0)
+      return try folder.bytes("result.ms").count
+    }
+    #expect(sizes[1] < sizes[0])
+  }
+
   @Test func whatSuchFilesCannotHaveIsRefused() throws {
     let folder = try TemporaryFolder(
-      configuration: "[common_quant_param]\nquant_type=WEIGHT_QUANT\nbit_num=4\n")
+      configuration: "[common_quant_param]\nquant_type=FULL_QUANT\n[full_quant_param]\n"
+        + "target_device=DSP\n[data_preprocess_param]\ncalibrate_path=image:.\n"
+        + "calibrate_size=1\ninput_type=BIN\n")
     let outcome = try Program.run(paths + ["--configFile=job.cfg"], in: folder)
     #expect(outcome.status == 69)
-    #expect(outcome.error.contains("cannot do bit_num=4 with a .ms file yet"))
+    #expect(outcome.error.contains("cannot do target_device=DSP with a .ms file yet"))
     #expect(try folder.files() == ["job.cfg", "model.onnx"])
   }
 

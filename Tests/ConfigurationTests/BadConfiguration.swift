@@ -129,6 +129,9 @@ struct BadConfiguration: Sendable, CustomStringConvertible {
     .init(weightHeader + "bit_num=4\nenable_encode=false\n", .keyConflict, 4, 15),
     .init(weightHeader + "enable_encode=False\nbit_num=0\n", .keyConflict, 3, 15),
     .init(full + "bit_num=4\n", .keyConflict, 3, 9),
+    .init(mixed + "target_size=3 apples\n", .badValue, 5, 13),
+    .init(mixed + "target_bits=4\ntarget_cosine=0.99\n", .keyConflict, 6, 15),
+    .init(mixed + "auto_tune=true\ntarget_bits=4\n", .keyConflict, 6, 13),
     .init("[common_quant_param]\nquant_type=DYNAMIC_QUANT\nbit_num=16\n", .keyConflict, 3, 9),
     .init(
       weightHeader + "bit_num=0\n[weight_quant_param]\ndequant_strategy=ON_THE_FLY\n",
@@ -161,7 +164,6 @@ struct BadConfiguration: Sendable, CustomStringConvertible {
   static let capabilities: [BadConfiguration] = [
     .init(
       "[common_quant_param]\nquant_type=DYNAMIC_QUANT\n", .capabilityNotBuilt, 2, 12, .unsupported),
-    .init(weightHeader + "bit_num=0\n", .capabilityNotBuilt, 3, 9, .unsupported),
     .init(
       weightHeader + "[weight_quant_param]\ndequant_strategy=ON_THE_FLY\n", .capabilityNotBuilt, 4,
       18, .unsupported),

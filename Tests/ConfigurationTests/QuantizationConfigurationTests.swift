@@ -79,7 +79,7 @@ import Testing
       of: weightHeader + "bit_num=4\nskip_quant_node=a,b\n[full_quant_param]\nper_channel=false\n")
     let common = [
       "[common_quant_param]  quant_type=WEIGHT_QUANT  bit_num=4  min_quant_weight_size=0 (default)",
-      "   min_quant_weight_channel=16 (default)  skip_quant_node=a,b",
+      "   min_quant_weight_channel=16 (default)  skip_quant_node=a,b  enable_encode=true (default)",
     ]
     #expect(
       configuration.effectiveLines == common + [
@@ -101,7 +101,6 @@ import Testing
     ("[weight_quant_param]\nmax_segments=4\n", "without dequant_strategy=ON_THE_FLY", 4),
     ("[weight_quant_param]\nupdate_mindir=true\n", "nothing reads it", 4),
     ("workspace=/tmp\n", "needs no temporary files", 3),
-    ("enable_encode=true\n", "`.ms` files only", 3),
   ])
   func whatHasNoEffectIsNamedOnce(text: String, words: String, line: Int) throws {
     let warnings = try quantization(of: weightHeader + text).warnings

@@ -51,7 +51,7 @@ import Testing
       try ConfigurationReference.explain("bit_num") == """
         common_quant_param.bit_num
           Bits per weight; 0 chooses the bits of each weight tensor by its error. FULL_QUANT and \
-        DYNAMIC_QUANT take 8 only. Not in this version: `0`, which needs the mixed-bit search.
+        DYNAMIC_QUANT take 8 only.
           value       an integer from 0 to 16
           default     8
           applies to  all

@@ -74,3 +74,4 @@ void gs_pack_int4(const int8_t *in, size_t count, uint8_t *out);
 #include "resampling.h"
 #include "spatial.h"
 #include "statistics.h"
+#include "weight_codes.h"

@@ -54,6 +54,6 @@ struct FullParameters {
     QuantizedTensor(
       node: operation.nodeName, operatorType: operation.node.operatorType,
       tensor: constant.originalName ?? constant.name, dimensions: constant.dimensions,
-      scales: constant.scales, zeroPoints: constant.zeroPoints, bits: constant.bits)
+      scales: constant.scales, zeroPoints: constant.zeroPoints, bits: Double(constant.bits))
   }
 }

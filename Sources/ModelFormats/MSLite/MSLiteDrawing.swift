@@ -104,7 +104,7 @@ struct MSLiteDrawing {
       (
         "dims",
         .reference(builder.vector(tensor.dimensions.map { Int32(clamping: $0).littleEndian }))
-      ),
+      ), ("weightQuantCompressType", .bits(UInt64(tensor.compression.rawValue))),
     ]
     let parameters = draw(parametersOf: tensor)
     if !parameters.isEmpty {

@@ -1,5 +1,6 @@
 import ModelGraph
 import Support
+import WeightCoding
 
 /// A model in MindSpore Lite's vocabulary: what a `.ms` file says.
 public struct MSLiteModel: Sendable {
@@ -120,6 +121,8 @@ public struct MSLiteTensor: Sendable {
   public var content: Content
   /// How integers stand for real numbers; one entry, or one for each channel.
   public var quantization: [MSLiteQuantization] = []
+  /// How the bytes stand for the elements.
+  public var compression = WeightCompression.none
 
   /// Makes a tensor.
   public init(

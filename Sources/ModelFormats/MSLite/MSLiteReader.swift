@@ -1,5 +1,6 @@
 import ModelGraph
 import Support
+import WeightCoding
 
 /// Reads `.ms` files.
 ///
@@ -141,16 +142,18 @@ public enum MSLiteReader {
     _ table: FlatTable, _ bytes: Bytes, _ name: String
   ) throws(Failure) -> MSLiteTensor {
     let dimensions = table.ints("dims")
-    let code = table.int("dataType")
+    let type = table.int("dataType")
     var tensor = MSLiteTensor(
       name: table.string("name"),
-      elementType: Int32(exactly: code).flatMap { ElementType(msliteCode: $0) } ?? .undefined,
+      elementType: Int32(exactly: type).flatMap { ElementType(msliteCode: $0) } ?? .undefined,
       dimensions: dimensions, format: table.int("format"))
     tensor.quantization = table.tables("quantParams").map(quantization)
     guard table.int("nodeType") == 0 else { return tensor }
     let range = table.byteRange("data") ?? 0..<0
+    let code = table.int("weightQuantCompressType")
+    tensor.compression = WeightCompression(rawValue: code) ?? .none
     let isPlain =
-      table.int("weightQuantCompressType") == 0
+      code == 0
       && tensor.quantization.allSatisfy { [8, 16, 32].contains($0.bits) }
     if isPlain, tensor.elementType != .undefined, tensor.elementType != .string {
       let count = TensorData.elementCount(of: dimensions)

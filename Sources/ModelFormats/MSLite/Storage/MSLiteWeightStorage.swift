@@ -1,0 +1,138 @@
+import ModelGraph
+import Support
+import WeightCoding
+
+/// Brings the constants of a model that become integers into the smallest of the format's forms.
+///
+/// Forms depend on the integers, and so do their sizes: the integers are made here, a tensor at a
+/// time on each worker, and what is kept of them is what the file will hold.
+public enum MSLiteWeightStorage {
+  /// What a constant takes in the file.
+  public struct Stored: Sendable {
+    /// The constant's number.
+    public let number: Int
+    /// The form of its integers.
+    public let compression: WeightCompression
+    /// Bytes of the integers and their parameters.
+    public let byteCount: Int
+  }
+
+  /// Bytes of an entry of scale and zero point, with the reference to it.
+  public static let parameterByteCount = 20
+
+  /// Codes the constants.
+  ///
+  /// - Parameters:
+  ///   - model: what is to be written; every constant that becomes integers is bytes afterwards.
+  ///   - pool: the workers.
+  ///   - onSlab: called from any worker with the parameters of each encoded slab, once for each;
+  ///     `constant` is the constant's number.
+  /// - Returns: what the tensors take, in the model's order; a constant may stand behind several.
+  /// - Complexity: O(elements); memory for the coded constants.
+  public static func code(
+    _ model: inout MSLiteModel, pool: WorkerPool,
+    onSlab: @escaping @Sendable (_ constant: Int, _ parameters: EncodedParameters) -> Void
+  ) -> [Stored] {
+    var seen: Set<Int> = []
+    let tasks = model.tensors.indices.compactMap { index -> Task? in
+      guard case .quantized(let constant, let rearrange) = model.tensors[index].content else {
+        return nil
+      }
+      return Task(
+        tensor: index, constant: constant, rearrange: rearrange,
+        isFirst: seen.insert(constant.number).inserted)
+    }
+    let gate = ByteBudget(budget)
+    let coded = pool.map(tasks.count) { [tasks] index in
+      let task = tasks[index]
+      let granted = gate.take(task.constant.source.byteCount)
+      defer { gate.give(granted) }
+      return task.coded { if task.isFirst { onSlab(task.constant.number, $0) } }
+    }
+    return zip(tasks, coded).map { task, coded in
+      coded.store(in: &model.tensors[task.tensor])
+      return Stored(
+        number: task.constant.number, compression: coded.compression, byteCount: coded.byteCount)
+    }
+  }
+
+  /// Float bytes that may be in work at once, over all workers.
+  private static let budget = 192 << 20
+
+  private struct Task: Sendable {
+    let tensor: Int
+    let constant: QuantizedConstant
+    let rearrange: (@Sendable (EncodedSlab) -> [UInt8])?
+    let isFirst: Bool
+
+    func coded(_ onSlab: (EncodedParameters) -> Void) -> CodedTensor {
+      let isWide = constant.storage.elementType == .int16
+      var integers = [Int16](repeating: 0, count: constant.source.elementCount)
+      var slabs: [EncodedParameters] = []
+      for number in 0..<constant.slabCount {
+        let slab = constant.encode(number)
+        let bytes = rearrange?(slab) ?? slab.integers
+        let first = isWide ? slab.byteOffset / 2 : slab.byteOffset
+        IntegerReader.read(bytes, isWide: isWide, into: &integers, at: first)
+        slabs.append(slab.parameters)
+        onSlab(slab.parameters)
+      }
+      slabs.sort { $0.firstChannel < $1.firstChannel }
+      return CodedTensor(
+        integers, scales: slabs.flatMap(\.scales), zeroPoints: slabs.flatMap(\.zeroPoints),
+        storage: constant.storage)
+    }
+  }
+}
+
+/// A tensor's integers in the form that takes the fewest bytes.
+private struct CodedTensor: Sendable {
+  private let coded: CodedWeights
+  private let elementType: ElementType
+  private let quantization: [MSLiteQuantization]
+
+  init(
+    _ integers: [Int16], scales: [Float], zeroPoints: [Int32], storage: QuantizedStorage
+  ) {
+    let bits = storage.isEntropyCoded ? CodedTensor.bits(of: integers) : storage.bits
+    let fixed = FixedWidthCode.encode(integers, bits: bits, zeroPoints: zeroPoints)
+    if storage.isEntropyCoded, let scale = scales.first, let zeroPoint = zeroPoints.first,
+      let code = EntropyCode.encode(
+        integers, number: { scale * Float(Int32($0) - zeroPoint) }),
+      code.bytes.count <= fixed.bytes.count
+    {
+      coded = code
+      elementType = .float32
+      quantization = []
+      return
+    }
+    coded = fixed
+    elementType = bits > 8 ? .int16 : .int8
+    // Readers take the bits from the first entry; 8 costs nothing in the others.
+    quantization = zip(scales, zeroPoints).enumerated().map { index, parameters in
+      MSLiteQuantization(
+        scale: Double(parameters.0), zeroPoint: parameters.1, bits: index == 0 ? Int32(bits) : 8)
+    }
+  }
+
+  var compression: WeightCompression { coded.compression }
+
+  var byteCount: Int {
+    coded.bytes.count + MSLiteWeightStorage.parameterByteCount * quantization.count
+  }
+
+  /// The bits that signed integers need.
+  private static func bits(of integers: [Int16]) -> Int {
+    let least = integers.min() ?? 0
+    let greatest = integers.max() ?? 0
+    let magnitude = max(Int(greatest), -1 - Int(least))
+    return max(1, Int.bitWidth - max(0, magnitude).leadingZeroBitCount + 1)
+  }
+
+  func store(in tensor: inout MSLiteTensor) {
+    tensor.content = .bytes(Bytes(coded.bytes))
+    tensor.elementType = elementType
+    tensor.compression = coded.compression
+    tensor.quantization = quantization
+  }
+}
