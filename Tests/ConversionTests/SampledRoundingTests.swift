@@ -35,8 +35,8 @@ import Testing
   @Test(arguments: ["per_channel=false", "bias_correction=false"])
   func otherKeysKeepTheirMeaning(key: String) throws {
     try DigitFolder.with { folder in
-      let plain = try cosine(folder, Self.sections(bits: 4, "MAX_MIN", key))
-      let sampled = try cosine(folder, Self.sections(bits: 4, "GPTQ", key))
+      let plain = try cosine(folder, Self.sections(bits: 3, "MAX_MIN", key))
+      let sampled = try cosine(folder, Self.sections(bits: 3, "GPTQ", key))
       #expect(sampled > plain, "\(plain) without samples, \(sampled) with")
     }
   }

@@ -21,6 +21,8 @@ struct MixedBitConversion {
 
   /// Samples that a search looks at, at most.
   private static let sampleLimit = 8
+  /// Mean bits at which it shows whether sensitivities help.
+  private static let comparedBits = 4.0
   /// The cosine that `auto_tune` keeps.
   private static let tunedCosine = 0.995
   /// The cosine that it aims at on the samples, so that others keep that too.
@@ -80,11 +82,15 @@ struct MixedBitConversion {
       trial = made.trial
       warnings = made.warnings
     }
-    let table = BudgetTable(
-      plan: plan, choices: choices,
-      sensitivities: try trial.map { trial throws(Failure) in
-        try Sensitivity.measure(plan, choices, trial)
-      } ?? choices.map { _ in 1 })
+    var table = BudgetTable(plan: plan, choices: choices, sensitivities: choices.map { _ in 1 })
+    if let trial {
+      let weighted = BudgetTable(
+        plan: plan, choices: choices, sensitivities: try Sensitivity.measure(plan, choices, trial))
+      let bits = MixedBitConversion.comparedBits
+      if try trial.cosine(weighted.plan(bits: bits)) > trial.cosine(table.plan(bits: bits)) {
+        table = weighted
+      }
+    }
     var result: Choice
     switch mixed.aim {
     case .cosine(let target):

@@ -30,6 +30,11 @@ struct FeedbackRounding {
     self.correctsMeans = correctsMeans
   }
 
+  /// How often the mean error counts beside the squared one, where no bias takes it: it has the same
+  /// sign everywhere, so that later layers add it up. Of 0, 1, 5 and 20 this lost least on
+  /// convolutional networks and little on language models.
+  private var meanWeight: Double { correctsMeans ? -1 : 1 }
+
   /// How far a range may shrink, in steps.
   private static func shares(bits: Int) -> [Float] {
     switch bits {
@@ -68,7 +73,7 @@ struct FeedbackRounding {
     let shared = recipe.storage.axis == nil ? sharedGrids(channels) : nil
     var candidates: [[Candidate]] = []
     for group in 0..<moments.groups {
-      let planes = Planes(moments.matrix(group, isCentered: correctsMeans))
+      let planes = Planes(moments.matrix(group, meanWeight: meanWeight))
       let members = Array(channels[group * perGroup..<(group + 1) * perGroup])
       for start in stride(from: 0, to: perGroup, by: Int(GS_FEEDBACK_ROWS)) {
         let block = Array(members[start..<min(perGroup, start + Int(GS_FEEDBACK_ROWS))])

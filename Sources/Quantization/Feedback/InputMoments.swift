@@ -1,5 +1,4 @@
 import CKernels
-import Foundation
 
 /// First and second moments of an operator's inputs: what an error of its weights costs.
 ///
@@ -87,12 +86,9 @@ public struct InputMoments: Sendable {
     }
   }
 
-  /// How much more the mean error counts, where no bias takes it, than what varies around it: it has
-  /// the same sign everywhere, so that later layers add it up.
-  private static let meanWeight = Double(ProcessInfo.processInfo.environment["KAPPA"] ?? "0") ?? 0
-
-  /// A group's mean products, the whole symmetric matrix; around the means where `isCentered`.
-  func matrix(_ group: Int, isCentered: Bool) -> [Double] {
+  /// A group's mean products, the whole symmetric matrix, and as often as `meanWeight` says the
+  /// products of means; with -1 that is what varies around the means.
+  func matrix(_ group: Int, meanWeight: Double = 0) -> [Double] {
     var matrix = [Double](repeating: 0, count: columns * columns)
     guard count > 0 else { return matrix }
     let means = means(group)
@@ -100,7 +96,7 @@ public struct InputMoments: Sendable {
     for row in 0..<columns {
       for column in row..<columns {
         var product = products[first + row * columns + column] / Double(count)
-        product += (isCentered ? -1 : InputMoments.meanWeight) * means[row] * means[column]
+        product += meanWeight * means[row] * means[column]
         matrix[row * columns + column] = product
         matrix[column * columns + row] = product
       }

@@ -61,7 +61,7 @@ struct GoldenFeedback: Sendable {
 
   @Test(arguments: goldenFeedback) func integersAreThoseOfThePaper(golden: GoldenFeedback) {
     let planes = Planes(
-      moments(golden.inputs, golden.size).matrix(0, isCentered: false))
+      moments(golden.inputs, golden.size).matrix(0))
     let lanes = Int(GS_FEEDBACK_ROWS)
     let size = golden.size
     let scale = Float(golden.bits == 2 ? 0.5 : golden.bits == 3 ? 0.25 : 0.125)
@@ -92,7 +92,8 @@ struct GoldenFeedback: Sendable {
     }
   }
 
-  /// The mean squared error of the results, from the inputs themselves.
+  /// The mean squared error of the results, from the inputs themselves: around its mean, or with the
+  /// squared mean once more.
   private func cost(
     _ weights: [Float], _ rounded: [Float], _ inputs: [Float], _ size: Int, isCentered: Bool
   ) -> Double {
@@ -105,8 +106,9 @@ struct GoldenFeedback: Sendable {
             * Double(inputs[row * size + $1])
         }
       }
-      let mean = isCentered ? errors.reduce(0, +) / Double(rows) : 0
-      total += errors.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(rows)
+      let mean = errors.reduce(0, +) / Double(rows)
+      total +=
+        errors.reduce(0) { $0 + $1 * $1 } / Double(rows) + (isCentered ? -1 : 1) * mean * mean
     }
     return total
   }
@@ -196,7 +198,7 @@ struct GoldenFeedback: Sendable {
     var moments = InputMoments(groups: groups, columns: columns)
     moments.merge(part)
     for group in 0..<groups {
-      let matrix = moments.matrix(group, isCentered: false)
+      let matrix = moments.matrix(group)
       func element(_ row: Int, _ column: Int) -> Double {
         Double(rows[row * width + (isDepthwise ? column * groups + group : column)])
       }
