@@ -10,12 +10,8 @@ extension KeyTable {
     common, "What every quantization shares.",
     keys: [
       Setting(
-        "quant_type", .words(of: QuantType.self), "Which quantization is done; required.",
-        refusing: [
-          .of(
-            "DYNAMIC_QUANT", needs: "the planner of dynamic quantization",
-            instead: "quant_type=WEIGHT_QUANT")
-        ]),
+        "quant_type", .words(of: QuantType.self),
+        "Which quantization is done; required. DYNAMIC_QUANT writes ONNX files only."),
       Setting(
         "bit_num", .integer(0...16), default: "8",
         "Bits per weight; 0 chooses the bits of each weight tensor by its error. "
@@ -173,7 +169,8 @@ extension KeyTable {
     keys: [
       Setting(
         "quant_strategy", .words(of: DynamicQuantStrategy.self), default: "ALWC", for: .dynamic,
-        "ALWC: activations per tensor, weights per channel; ACWL: the reverse.")
+        "ALWC: one scale for an activation and one for each output channel of weights; ACWL: one for "
+          + "each row (token) of an activation and one for all weights of an operator.")
     ])
 
   private static let transformSection = SectionEntry(

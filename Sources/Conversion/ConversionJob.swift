@@ -12,6 +12,8 @@ public struct ConversionJob: Sendable {
   public var weights: WeightQuantizationSettings
   /// What to do with weights and activations; nil for weights alone.
   public var full: FullJob?
+  /// How activations are quantized while the model runs; nil where they aren't.
+  public var dynamic: DynamicStrategy?
   /// Where the patterns of `skip_quant_node` stand in the configuration, in their order.
   public var skipLocations: [Diagnostic.Location]
   /// Folder for reports; nil for none.
@@ -100,6 +102,9 @@ public struct ConversionJob: Sendable {
       skipLocations: configuration.skipQuantNode.map(\.location),
       reportFolder: configuration.debugInfoSavePath, threads: options.threads,
       isDryRun: options.dryRun)
+    if configuration.quantType == .dynamicQuant {
+      dynamic = DynamicStrategy(rawValue: configuration.dynamic.quantStrategy.rawValue)
+    }
     if configuration.quantType == .fullQuant { full = FullJob(options, configuration) }
     if !configuration.data.calibratePath.isEmpty {
       reportSamples = SampleJob(options, configuration)

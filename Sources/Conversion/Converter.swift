@@ -42,7 +42,8 @@ public struct Converter {
     }
     let before = model.standardOperatorVersion
     try destination.prepare(model)
-    let plan = job.quantizesWeights ? planner.plan(model) : nil
+    let dynamic = try DynamicConversion(job, model, pool: pool)
+    let plan = dynamic?.plan.weights ?? (job.quantizesWeights ? planner.plan(model) : nil)
     var warnings = plan.map(nonFiniteWarnings) ?? []
     if let plan, plan.quantized.isEmpty { throw nothingQuantized(plan, warnings) }
 
@@ -52,6 +53,7 @@ public struct Converter {
       let rounded = try roundedOnSamples(plan, model, comparison, destination)
       Quantizer.apply(plan, rounded: rounded)
     }
+    try dynamic?.apply(to: model, &outline)
     let result = try destination.layOut(
       model, runs: !job.isDryRun && (comparison != nil || trial != nil || job.reportFolder != nil))
     outline.rename(types: result.operatorTypes)
@@ -62,6 +64,7 @@ public struct Converter {
       predictedPeakByteCount: plan.map {
         MemoryForecast($0, workers: pool.workerCount).peakByteCount
       } ?? facts.byteCount, files: [], seconds: 0)
+    outcome.dynamic = dynamic?.facts
     if !job.isDryRun {
       let runnable = destination.runnablePath(result)
       let (files, parameters) = try write(result, destination, plan)
@@ -69,6 +72,7 @@ public struct Converter {
       for index in outcome.constants.indices where outcome.constants[index].recipe != nil {
         outcome.constants[index].signalToNoise = quantized.next()?.signalToNoise
       }
+      dynamic?.note(parameters, in: &outline)
       outcome.files = files
       if let comparison { outcome.quality = try assess(comparison, runnable, &warnings) }
       if let plan {

@@ -40,6 +40,12 @@ struct Destination {
         .capabilityNotBuilt, "this version cannot do target_device=\(name) with a .ms file yet",
         help: "use --saveType=ONNX, or leave target_device out")
     }
+    if job.writesMSLite, job.dynamic != nil {
+      throw Failure(
+        .capabilityNotBuilt,
+        "this version cannot do quant_type=DYNAMIC_QUANT with a .ms file yet",
+        help: "use --saveType=ONNX")
+    }
     guard job.writesMSLite, job.full == nil, job.quantizesWeights, job.weights.bits != 8,
       job.weights.bits != 16
     else { return }

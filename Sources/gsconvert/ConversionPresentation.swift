@@ -60,6 +60,7 @@ struct ConversionPresentation {
   private var configurationLine: String {
     guard let configuration else { return "config     no quantization" }
     if outcome.full != nil { return fullLine(configuration) }
+    if let dynamic = outcome.dynamic { return dynamicLine(dynamic, configuration) }
     let weight = configuration.weight
     return [
       "config     WEIGHT_QUANT \(configuration.bitNum) bit",
@@ -161,7 +162,7 @@ struct ConversionPresentation {
   }
 
   private var closing: [String] {
-    var lines = qualityLines
+    var lines = qualityLines + dynamicLines
     let reasons = Dictionary(grouping: kept) { $0.floatReason.map(Self.kind) ?? "" }
     for (reason, constants) in reasons.sorted(by: { $0.key < $1.key }) {
       lines.append(
@@ -264,7 +265,7 @@ struct ConversionPresentation {
       ("bitNum", configuration.map { .integer($0.bitNum) } ?? .null),
       ("tensors", .array(outcome.constants.map(json))),
     ]
-    members += fullMembers
+    members += fullMembers + dynamicMembers
     if let quality = outcome.quality { members.append(("quality", json(quality))) }
     if let report = outcome.report { members.append(("report", json(report))) }
     if let trial = outcome.trial { members.append(("trialRun", json(trial))) }

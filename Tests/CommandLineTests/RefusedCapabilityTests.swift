@@ -42,7 +42,6 @@ import Testing
 
   @Test(arguments: [
     ("[common_quant_param]\nquant_type=WEIGHT_QUANT\nbit_num=0\n", "bit_num=0"),
-    ("[common_quant_param]\nquant_type=DYNAMIC_QUANT\n", "quant_type=DYNAMIC_QUANT"),
     (
       Fixtures.weightQuantization + "[weight_quant_param]\ndequant_strategy=ON_THE_FLY\n",
       "dequant_strategy=ON_THE_FLY"

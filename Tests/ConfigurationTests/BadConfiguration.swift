@@ -159,8 +159,6 @@ struct BadConfiguration: Sendable, CustomStringConvertible {
   ]
 
   static let capabilities: [BadConfiguration] = [
-    .init(
-      "[common_quant_param]\nquant_type=DYNAMIC_QUANT\n", .capabilityNotBuilt, 2, 12, .unsupported),
     .init(weightHeader + "bit_num=0\n", .capabilityNotBuilt, 3, 9, .unsupported),
     .init(
       weightHeader + "[weight_quant_param]\ndequant_strategy=ON_THE_FLY\n", .capabilityNotBuilt, 4,
