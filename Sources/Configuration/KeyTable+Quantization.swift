@@ -62,8 +62,14 @@ extension KeyTable {
           + "looked up are always NEAREST."),
       Setting(
         "dequant_strategy", .words(of: DequantStrategy.self), for: .fixedBit,
-        "Where weights become float again; without it, when the model is loaded.",
-        refusing: [.of("ON_THE_FLY", needs: "the writer of Ascend models")]),
+        "Where weights become float again; without it, when the model is loaded. ON_THE_FLY is what "
+          + "ONNX files have anyway, DequantizeLinear before the operator; `.ms` files can't have it "
+          + "yet."),
+      Setting(
+        "group_size", .words(of: GroupSize.self), for: .fixedBit,
+        "Weights along a channel of a MatMul, Gemm or Gather that share a scale (blocks of "
+          + "DequantizeLinear, operator set 21; ONNX files only); channels that aren't whole blocks, "
+          + "and without the key all, have one scale."),
       Setting(
         "quant_strategy", .words(of: WeightQuantStrategy.self), default: "MAX_MIN", for: .fixedBit,
         "What the integers are fitted to: the weights (MAX_MIN) or the output on samples (GPTQ)."),
@@ -170,7 +176,8 @@ extension KeyTable {
       Setting(
         "quant_strategy", .words(of: DynamicQuantStrategy.self), default: "ALWC", for: .dynamic,
         "ALWC: one scale for an activation and one for each output channel of weights; ACWL: one for "
-          + "each row (token) of an activation and one for all weights of an operator.")
+          + "each row (token) of an activation and one for all weights of an operator; ACWC, which "
+          + "MindSpore Lite doesn't have: one for each row and each output channel, the most precise.")
     ])
 
   private static let transformSection = SectionEntry(

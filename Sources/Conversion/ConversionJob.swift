@@ -33,6 +33,8 @@ public struct ConversionJob: Sendable {
   public var runsResult = false
   /// Whether the result is a `.ms` file.
   public var writesMSLite = false
+  /// Whether weights shall become float in front of each operator rather than at loading.
+  public var dequantizesOnTheFly = false
   /// Whether weights are quantized; a `.ms` file may stay float.
   public var quantizesWeights = true
   /// Whether four-dimensional inputs of a `.ms` file keep channels before height and width.
@@ -102,6 +104,10 @@ public struct ConversionJob: Sendable {
       skipLocations: configuration.skipQuantNode.map(\.location),
       reportFolder: configuration.debugInfoSavePath, threads: options.threads,
       isDryRun: options.dryRun)
+    if configuration.quantType == .weightQuant {
+      dequantizesOnTheFly = weight.dequantStrategy == .onTheFly
+      weights.groupSize = weight.groupSize.flatMap { Int($0.rawValue) }
+    }
     if configuration.quantType == .dynamicQuant {
       dynamic = DynamicStrategy(rawValue: configuration.dynamic.quantStrategy.rawValue)
     }

@@ -174,7 +174,7 @@ public struct Converter {
     case .quantize(let recipe):
       facts.recipe = recipe
       let type = recipe.storage.elementType
-      let channels = recipe.storage.axis == nil ? 1 : recipe.layout.channels
+      let channels = recipe.scaleCount
       facts.storedByteCount =
         (type.byteCount(of: plan.source.elementCount) ?? 0) + 4 * channels
         + (type.byteCount(of: channels) ?? 0)
@@ -188,7 +188,7 @@ public struct Converter {
   ) throws(Failure) -> (files: [String], parameters: [TensorParameters]) {
     let quantized = plan?.quantized ?? []
     let bytes = quantized.map(\.plan.source.byteCount)
-    let channels = quantized.map { $0.recipe.storage.axis == nil ? 1 : $0.recipe.layout.channels }
+    let channels = quantized.map(\.recipe.scaleCount)
     observer?.began("quantize", total: bytes.reduce(0, +), of: .bytes)
     defer { observer?.ended() }
     let slabs = Guarded([[EncodedParameters]](repeating: [], count: quantized.count))

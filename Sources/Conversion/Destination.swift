@@ -46,6 +46,17 @@ struct Destination {
         "this version cannot do quant_type=DYNAMIC_QUANT with a .ms file yet",
         help: "use --saveType=ONNX")
     }
+    if job.writesMSLite, job.dequantizesOnTheFly {
+      throw Failure(
+        .capabilityNotBuilt,
+        "this version cannot do dequant_strategy=ON_THE_FLY with a .ms file yet",
+        help: "use --saveType=ONNX")
+    }
+    if job.writesMSLite, let size = job.weights.groupSize {
+      throw Failure(
+        .capabilityNotBuilt, "this version cannot do group_size=\(size) with a .ms file yet",
+        help: "use --saveType=ONNX")
+    }
     guard job.writesMSLite, job.full == nil, job.quantizesWeights, job.weights.bits != 8,
       job.weights.bits != 16
     else { return }

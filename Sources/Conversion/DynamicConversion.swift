@@ -54,10 +54,10 @@ struct DynamicConversion {
     try OpsetUpgrade.raise(model, to: max(13, model.standardOperatorVersion))
     let products = plan.products.map {
       DynamicQuantizeInsertion.Product(
-        node: $0.node, weights: $0.weights, isTransposed: $0.isTransposed)
+        node: $0.node, weights: $0.weights, isTransposed: $0.isTransposed, factors: $0.factors)
     }
     DynamicQuantizeInsertion.apply(
-      products, strategy == .activationLayerWeightChannel ? .tensor : .row, to: model)
+      products, strategy.scalesRows ? .row : .tensor, to: model)
     for product in plan.products {
       outline.noteInteger(product.node, weights: product.weights)
     }
@@ -65,14 +65,19 @@ struct DynamicConversion {
 
   /// Tells the reports how to read the integers of weights.
   func note(_ parameters: [TensorParameters], in outline: inout ReportOutline) {
+    let factors = Dictionary(
+      plan.products.map { (ObjectIdentifier($0.weights), $0.factors) }
+    ) { first, _ in first }
     for (entry, parameters) in zip(plan.weights.quantized, parameters) {
       guard let parts = entry.plan.value.integerParts else { continue }
       let layout = entry.recipe.layout
       let scales = parameters.scales
+      let divisors = factors[ObjectIdentifier(entry.plan.value)] ?? nil
       guard !scales.isEmpty else { continue }
       outline.restore(parts.integers.name) { elements, _ in
         for index in elements.indices {
           elements[index] *= scales[index / layout.inner % layout.channels % scales.count]
+          if let divisors { elements[index] /= divisors[index / layout.channels] }
         }
       }
     }

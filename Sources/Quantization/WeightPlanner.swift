@@ -155,18 +155,19 @@ public struct WeightPlanner {
     let layout = ChannelLayout(dimensions: source.dimensions, axis: axis, kernelAxis: kernelAxis)
     let means =
       isSummed && settings.roundMethod == .squant ? inputMeans(of: wanted, layout, &forecast) : nil
+    var storage = QuantizedStorage(
+      bits: settings.bits, elementType: WeightPlanner.storedType(bits: settings.bits),
+      axis: mayHaveChannels(wanted) ? axis : nil)
+    storage.divide(source.dimensions, by: settings.groupSize, for: wanted.map(\.node))
     return .quantize(
       WeightRecipe(
-        storage: QuantizedStorage(
-          bits: settings.bits, elementType: WeightPlanner.storedType(bits: settings.bits),
-          axis: mayHaveChannels(wanted) ? axis : nil),
-        layout: layout,
+        storage: storage, layout: layout,
         range: settings.rangeMethod ?? defaultRange(layout, hasKernel: kernelAxis != nil),
         round: isSummed ? settings.roundMethod : .nearest,
         correctsScale: settings.biasCorrection,
         shapesNoise: settings.rangeMethod == nil && settings.roundMethod == .squant
           && wanted.allSatisfy { $0.isDirect && FilterBank.isFilterBank($0.node, weights: source) },
-        inputMeans: means))
+        inputMeans: storage.block == nil ? means : nil))
   }
 
   /// The axis with one scale per index: the operator's, but for a lookup table of few rows the one

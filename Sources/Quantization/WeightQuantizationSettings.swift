@@ -33,6 +33,8 @@ public struct WeightQuantizationSettings: Sendable {
   public var rangeMethod: RangeMethod?
   /// How weights are rounded.
   public var roundMethod: RoundMethod
+  /// Weights of a matrix product that share a scale; nil for those of a channel.
+  public var groupSize: Int?
   /// Nodes whose weights stay float.
   public var skipped: [NodePattern]
 

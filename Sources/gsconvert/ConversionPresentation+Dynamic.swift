@@ -1,5 +1,6 @@
 import Configuration
 import Conversion
+import Quantization
 import Support
 
 /// What dynamic quantization adds to the summary.
@@ -7,8 +8,8 @@ extension ConversionPresentation {
   /// The line about the configuration.
   func dynamicLine(_ dynamic: DynamicFacts, _ configuration: QuantizationConfiguration) -> String {
     let scales =
-      dynamic.strategy == .activationLayerWeightChannel
-      ? "activations per tensor, weights per channel" : "activations per row, weights per tensor"
+      "activations per \(dynamic.strategy.scalesRows ? "row" : "tensor"), "
+      + "weights per \(dynamic.strategy.scalesChannels ? "channel" : "tensor")"
     return [
       "config     DYNAMIC_QUANT 8 bit", "\(dynamic.strategy.rawValue): \(scales)",
       "skip \(configuration.skipQuantNode.count)",

@@ -94,7 +94,10 @@ struct ConversionPresentation {
     let bits = recipe.storage.bits
     let stored = recipe.storage.elementType.name
     let width = bits == 4 || bits == 8 || bits == 16 ? stored : "\(bits) bit in \(stored)"
-    let scales = recipe.storage.axis.map { "per channel, axis \($0)" } ?? "per tensor"
+    var scales = recipe.storage.axis.map { "per channel, axis \($0)" } ?? "per tensor"
+    if let block = recipe.storage.block {
+      scales = "per \(block.size), axis \(block.axis)"
+    }
     return "\(width) \(scales)"
   }
 
@@ -309,6 +312,7 @@ struct ConversionPresentation {
         ("bits", .integer(recipe.storage.bits)),
         ("storedAs", .string(recipe.storage.elementType.name)),
         ("axis", recipe.storage.axis.map { .integer($0) } ?? .null),
+        ("groupSize", recipe.storage.block.map { .integer($0.size) } ?? .null),
         ("range", .string(recipe.range.rawValue)), ("round", .string(recipe.roundName)),
       ]
       if let ratio = constant.signalToNoise { members.append(("sqnr", .number(ratio))) }

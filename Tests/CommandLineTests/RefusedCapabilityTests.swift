@@ -43,10 +43,6 @@ import Testing
   @Test(arguments: [
     ("[common_quant_param]\nquant_type=WEIGHT_QUANT\nbit_num=0\n", "bit_num=0"),
     (
-      Fixtures.weightQuantization + "[weight_quant_param]\ndequant_strategy=ON_THE_FLY\n",
-      "dequant_strategy=ON_THE_FLY"
-    ),
-    (
       Fixtures.weightQuantization + "[transform_quant_param]\nexport_precision_mode=FLOAT32\n",
       "export_precision_mode=FLOAT32"
     ),

@@ -57,8 +57,8 @@ import Testing
         "DynamicQuantizeLinear", "MatMulInteger", "Cast", "Mul", "Mul", "Add", "Transpose",
         "MatMulInteger", "Cast", "Mul", "Mul", "Gather",
       ])
-    let products = model.graph.nodes.filter { $0.operatorType == "MatMulInteger" }
-    #expect(products[0].inputs[0] === products[1].inputs[0])
+    let made = model.graph.nodes.filter { $0.operatorType == "MatMulInteger" }
+    #expect(made[0].inputs[0] === made[1].inputs[0])
     #expect(model.graph.outputs.map { $0.producer?.operatorType } == ["Add", "Mul", "Gather"])
   }
 

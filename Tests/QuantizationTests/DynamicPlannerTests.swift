@@ -76,6 +76,7 @@ import Testing
 
   @Test(arguments: [
     DynamicStrategy.activationLayerWeightChannel, .activationChannelWeightLayer,
+    .activationChannelWeightChannel,
   ])
   func integersAreSymmetricAndPairsDoNotSaturate(strategy: DynamicStrategy) throws {
     let entries = plan(strategy).weights.quantized.filter { $0.plan.value.name != "lookup" }
@@ -84,7 +85,7 @@ import Testing
       let isTable = entry.plan.value.name == "table"
       let axis = isTable ? 0 : 1
       #expect(
-        entry.recipe.storage.axis == (strategy == .activationLayerWeightChannel ? axis : nil))
+        entry.recipe.storage.axis == (strategy.scalesChannels ? axis : nil))
       let constant = WeightEncoder(source: entry.plan.source, recipe: entry.recipe)
         .quantizedConstant(number: 0)
       let slab = constant.encode(0)

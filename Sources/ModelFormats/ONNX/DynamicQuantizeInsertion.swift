@@ -13,9 +13,12 @@ public struct DynamicQuantizeInsertion {
     public let weights: Value
     /// Whether the constant is laid out `[outputs, inputs]`.
     public let isTransposed: Bool
+    /// What each channel of the activation is divided by first; nil without.
+    public let factors: [Float]?
 
     /// States a product.
-    public init(node: Node, weights: Value, isTransposed: Bool) {
+    public init(node: Node, weights: Value, isTransposed: Bool, factors: [Float]? = nil) {
+      self.factors = factors
       self.node = node
       self.weights = weights
       self.isTransposed = isTransposed
@@ -115,11 +118,16 @@ public struct DynamicQuantizeInsertion {
 
   private mutating func replace(_ product: Product) {
     let node = product.node
-    guard let input = node.inputs[0], let output = node.outputs[0] else {
+    guard var input = node.inputs[0], let output = node.outputs[0] else {
       nodes.append(node)
       return
     }
     let name = node.displayName
+    if let factors = product.factors {
+      let inverse = constant(
+        input.name + "_factors_" + name, TensorData(float32: factors.map { 1 / $0 }))
+      input = append("Mul", name + "_input", [input, inverse])
+    }
     let activation = integers(of: input)
     let (weights, scales) = operand(product)
     let sums = append("MatMulInteger", name, [activation.values, weights, activation.zeroPoint])

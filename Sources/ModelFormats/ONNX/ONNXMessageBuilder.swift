@@ -165,7 +165,11 @@ struct ONNXMessageBuilder {
       .integers(
         constant, scales: Int(scalePayload), zeroPoints: zeroPointPayload.map { Int($0) }),
       integerBytes)
-    let shape = constant.storage.axis == nil ? [] : [Int64(channels)]
+    var shape = constant.storage.axis == nil ? [] : [Int64(channels)]
+    if let block = constant.storage.block {
+      shape = constant.source.dimensions.map(Int64.init)
+      shape[block.axis] /= Int64(block.size)
+    }
     let integers = payloadTensor(
       parts?.integers.name ?? names.make(name + "_quantized"), type,
       constant.source.dimensions.map(Int64.init),
@@ -178,12 +182,16 @@ struct ONNXMessageBuilder {
     dequantize.opType = "DequantizeLinear"
     dequantize.name = name + "_DequantizeLinear"
     dequantize.input = [integers.name, scales.name, zeroPoints.name]
-    if let axis = constant.storage.axis {
+    let block = constant.storage.block
+    for (name, number) in [
+      ("axis", block?.axis ?? constant.storage.axis), ("block_size", block?.size),
+    ] {
+      guard let number else { continue }
       var attribute = ONNXAttribute()
-      attribute.name = "axis"
-      attribute.i = Int64(axis)
+      attribute.name = name
+      attribute.i = Int64(number)
       attribute.type = AttributeKind.int.rawValue
-      dequantize.attribute = [attribute]
+      dequantize.attribute.append(attribute)
     }
     guard constant.source.elementType != .float32 else {
       dequantize.output = [name]

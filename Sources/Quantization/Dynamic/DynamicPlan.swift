@@ -6,6 +6,13 @@ public enum DynamicStrategy: String, Sendable {
   case activationLayerWeightChannel = "ALWC"
   /// One scale for each row (token) of an activation, one for all weights of an operator.
   case activationChannelWeightLayer = "ACWL"
+  /// One scale for each row of an activation, one for each output channel of weights.
+  case activationChannelWeightChannel = "ACWC"
+
+  /// Whether each row of an activation has a scale of its own.
+  public var scalesRows: Bool { self != .activationLayerWeightChannel }
+  /// Whether each output channel of weights has a scale of its own.
+  public var scalesChannels: Bool { self != .activationChannelWeightLayer }
 }
 
 /// A matrix product whose activation becomes integers while the model runs.
@@ -16,6 +23,9 @@ public struct DynamicProduct {
   public let weights: Value
   /// Whether the constant is laid out `[outputs, inputs]` rather than `[inputs, outputs]`.
   public let isTransposed: Bool
+  /// What each channel of the activation is divided by, and multiplied by in the weights; nil
+  /// without.
+  public internal(set) var factors: [Float]?
 }
 
 /// What each operator with weights gets under dynamic quantization, made before anything changes.

@@ -53,12 +53,15 @@ public struct DynamicPlanner {
         plan.floats.append((node, .nestedGraph))
       }
     }
+    let sources = smooth(&plan, known)
     let reasons = Dictionary(
       plan.floats.map { (ObjectIdentifier($0.node), $0.reason) }
     ) { first, _ in first }
     plan.weights = QuantizationPlan(
       constants: constants.map { constant in
-        revised(constant, isTransposed: layouts[ObjectIdentifier(constant.value)], reasons)
+        let identity = ObjectIdentifier(constant.value)
+        return revised(
+          constant, isTransposed: layouts[identity], source: sources[identity], reasons)
       })
     return plan
   }
@@ -116,13 +119,14 @@ public struct DynamicPlanner {
 
   /// What becomes of a constant, given how products read it, if any does.
   private func revised(
-    _ constant: ConstantPlan, isTransposed: Bool?,
+    _ constant: ConstantPlan, isTransposed: Bool?, source: TensorData?,
     _ reasons: [ObjectIdentifier: FloatOperatorReason]
   ) -> ConstantPlan {
     guard case .quantize = constant.decision else { return constant }
     func decided(_ decision: ConstantPlan.Decision) -> ConstantPlan {
       ConstantPlan(
-        value: constant.value, nodes: constant.nodes, source: constant.source, decision: decision)
+        value: constant.value, nodes: constant.nodes, source: source ?? constant.source,
+        decision: decision)
     }
     if let isTransposed {
       return decided(.quantize(recipe(constant.source, axis: isTransposed ? 0 : 1)))
@@ -133,12 +137,33 @@ public struct DynamicPlanner {
       .stayFloat(.operatorStaysFloat(reasons[ObjectIdentifier(first)] ?? .noConstantWeights)))
   }
 
+  /// Evens out activations with one scale whose weights no other operator reads.
+  ///
+  /// - Returns: the weights with their factors, by constant.
+  private func smooth(
+    _ plan: inout DynamicPlan, _ known: [ObjectIdentifier: ConstantPlan]
+  ) -> [ObjectIdentifier: TensorData] {
+    guard !strategy.scalesRows else { return [:] }
+    var sources: [ObjectIdentifier: TensorData] = [:]
+    for index in plan.products.indices where !plan.products[index].isTransposed {
+      let product = plan.products[index]
+      let identity = ObjectIdentifier(product.weights)
+      guard let constant = known[identity], constant.nodes.count == 1,
+        let factors = DynamicSmoothing.factors(of: product),
+        let source = DynamicSmoothing.multiplied(constant.source, by: factors)
+      else { continue }
+      plan.products[index].factors = factors
+      sources[identity] = source
+    }
+    return sources
+  }
+
   private func recipe(_ source: TensorData, axis: Int) -> WeightRecipe {
     let layout = ChannelLayout(dimensions: source.dimensions, axis: axis, kernelAxis: nil)
     var recipe = WeightRecipe(
       storage: QuantizedStorage(
         bits: 8, elementType: .int8,
-        axis: strategy == .activationLayerWeightChannel ? axis : nil),
+        axis: strategy.scalesChannels ? axis : nil),
       layout: layout, range: .maxMin, round: settings.roundMethod,
       correctsScale: settings.biasCorrection)
     recipe.isSymmetric = true
