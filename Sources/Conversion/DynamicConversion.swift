@@ -57,7 +57,9 @@ struct DynamicConversion {
         node: $0.node, weights: $0.weights, isTransposed: $0.isTransposed, factors: $0.factors)
     }
     DynamicQuantizeInsertion.apply(
-      products, strategy.scalesRows ? .row : .tensor, to: model)
+      products, lookups: plan.lookups.map { .init(node: $0.node, weights: $0.weights) },
+      strategy.scalesRows ? .row : .tensor, to: model)
+    for lookup in plan.lookups { outline.noteInteger(lookup.node, weights: lookup.weights) }
     for product in plan.products {
       outline.noteInteger(product.node, weights: product.weights)
     }

@@ -12,7 +12,7 @@ extension QuantizedStorage {
 }
 
 extension WeightEncoder {
-  /// One grid for each block of each channel; rounding balances the errors of a block.
+  /// One grid for each block of each channel.
   ///
   /// Parameters are in the order of the tensor of scales: along channels fastest if blocks lie along
   /// the first axis.

@@ -163,7 +163,7 @@ public struct WeightPlanner {
       WeightRecipe(
         storage: storage, layout: layout,
         range: settings.rangeMethod ?? defaultRange(layout, hasKernel: kernelAxis != nil),
-        round: isSummed ? settings.roundMethod : .nearest,
+        round: isSummed && storage.block == nil ? settings.roundMethod : .nearest,
         correctsScale: settings.biasCorrection,
         shapesNoise: settings.rangeMethod == nil && settings.roundMethod == .squant
           && wanted.allSatisfy { $0.isDirect && FilterBank.isFilterBank($0.node, weights: source) },

@@ -25,6 +25,21 @@ public struct DynamicQuantizeInsertion {
     }
   }
 
+  /// A Gather along the first of two axes of a table that is quantized around zero, row by row or as
+  /// a whole.
+  public struct Lookup {
+    /// The Gather.
+    public let node: Node
+    /// The table.
+    public let weights: Value
+
+    /// States a lookup.
+    public init(node: Node, weights: Value) {
+      self.node = node
+      self.weights = weights
+    }
+  }
+
   /// What shares a scale among an activation's elements.
   public enum Granularity: Sendable {
     /// All of them, by DynamicQuantizeLinear.
@@ -50,7 +65,7 @@ public struct DynamicQuantizeInsertion {
   private var parts: [ObjectIdentifier: (integers: Value, scales: Value)] = [:]
   private var constants: [String: Value] = [:]
 
-  /// Replaces products of the main graph.
+  /// Replaces products and lookups of the main graph.
   ///
   /// Weights get their `integerParts`. A float Transpose of weights that nothing reads any more is
   /// taken out.
@@ -58,7 +73,7 @@ public struct DynamicQuantizeInsertion {
   /// - Precondition: the model's operators have version 13 or newer.
   /// - Complexity: O(edges).
   public static func apply(
-    _ products: [Product], _ granularity: Granularity, to model: Model
+    _ products: [Product], lookups: [Lookup] = [], _ granularity: Granularity, to model: Model
   ) {
     let graph = model.graph
     var pass = DynamicQuantizeInsertion(
@@ -70,16 +85,18 @@ public struct DynamicQuantizeInsertion {
     for node in graph.nodes {
       if let product = wanted[ObjectIdentifier(node)] {
         pass.replace(product)
+      } else if let lookup = lookups.first(where: { $0.node === node }) {
+        pass.replace(lookup)
       } else {
         pass.nodes.append(node)
       }
     }
     graph.nodes = pass.nodes
     let read = removeUnreadTransposes(of: products, from: graph)
-    for product in products {
-      let identity = ObjectIdentifier(product.weights)
+    for weights in products.map(\.weights) + lookups.map(\.weights) {
+      let identity = ObjectIdentifier(weights)
       guard let (integers, scales) = pass.parts[identity] else { continue }
-      product.weights.integerParts = IntegerParts(
+      weights.integerParts = IntegerParts(
         integers: integers, scales: scales, keepsFloats: read.contains(identity))
     }
   }
@@ -116,42 +133,74 @@ public struct DynamicQuantizeInsertion {
 
   // MARK: Products
 
-  private mutating func replace(_ product: Product) {
-    let node = product.node
+  private mutating func replace(_ replaced: Product) {
+    let node = replaced.node
     guard var input = node.inputs[0], let output = node.outputs[0] else {
       nodes.append(node)
       return
     }
     let name = node.displayName
-    if let factors = product.factors {
+    if let factors = replaced.factors {
       let inverse = constant(
         input.name + "_factors_" + name, TensorData(float32: factors.map { 1 / $0 }))
       input = append("Mul", name + "_input", [input, inverse])
     }
     let activation = integers(of: input)
-    let (weights, scales) = operand(product)
+    let (weights, scales) = operand(replaced)
     let sums = append("MatMulInteger", name, [activation.values, weights, activation.zeroPoint])
     let floats = append("Cast", name, [sums], [Attribute("to", .int(1))])
-    let scale = append("Mul", name + "_scale", [activation.scale, scales])
     let bias = node.inputs.count > 2 ? node.inputs[2] : nil
-    guard let bias else {
-      append("Mul", name, [floats, scale], into: output)
+    let product = bias == nil ? output : Value(name: names.make(name + "_product"))
+    switch granularity {
+    case .tensor:
+      let scale = append("Mul", name + "_scale", [activation.scale, scales])
+      append("Mul", name, [floats, scale], into: product)
+    case .row:
+      // Two scales multiplied first would be fused by a runtime that takes one scale for all rows.
+      let part = append("Mul", name + "_channels", [floats, scales])
+      append("Mul", name, [part, activation.scale], into: product)
+    }
+    if let bias { append("Add", name, [product, bias], into: output) }
+  }
+
+  /// Looks integers up, and then the scale of each row.
+  private mutating func replace(_ lookup: Lookup) {
+    let node = lookup.node
+    guard let indices = node.inputs[1], let output = node.outputs[0],
+      let quantized = lookup.weights.quantized
+    else {
+      nodes.append(node)
       return
     }
-    let result = append("Mul", name, [floats, scale])
-    append("Add", name, [result, bias], into: output)
+    let name = node.displayName
+    let table = integerParts(of: lookup.weights)
+    let integers = append("Gather", name + "_rows", [table.integers, indices])
+    let floats = append("Cast", name, [integers], [Attribute("to", .int(1))])
+    var scale = table.scales
+    if quantized.storage.axis != nil {
+      let scales = append("Gather", name + "_scales", [table.scales, indices])
+      let axes = constant("dynamic_quantization_axes", TensorData(int64: [-1]))
+      scale = append("Unsqueeze", name, [scales, axes])
+    }
+    append("Mul", name, [floats, scale], into: output)
+  }
+
+  private mutating func integerParts(of weights: Value) -> (integers: Value, scales: Value) {
+    let name = weights.name
+    let found =
+      parts[ObjectIdentifier(weights)]
+      ?? (
+        Value(name: names.make(name + "_quantized")), Value(name: names.make(name + "_scale"))
+      )
+    parts[ObjectIdentifier(weights)] = found
+    return found
   }
 
   /// The integers of a product's weights as `[inputs, outputs]`, and their scales.
   private mutating func operand(_ product: Product) -> (integers: Value, scales: Value) {
     let identity = ObjectIdentifier(product.weights)
     let name = product.weights.name
-    let found =
-      parts[identity]
-      ?? (
-        Value(name: names.make(name + "_quantized")), Value(name: names.make(name + "_scale"))
-      )
-    parts[identity] = found
+    let found = integerParts(of: product.weights)
     guard product.isTransposed else { return found }
     let integers =
       turned[identity]

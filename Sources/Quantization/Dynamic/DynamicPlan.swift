@@ -32,6 +32,8 @@ public struct DynamicProduct {
 public struct DynamicPlan {
   /// The products that run in integers, in the graph's order.
   public var products: [DynamicProduct] = []
+  /// Gathers that look rows of integers up, with their tables.
+  public var lookups: [(node: Node, weights: Value)] = []
   /// Operators with weights that stay float, and why, in the graph's order.
   public var floats: [(node: Node, reason: FloatOperatorReason)] = []
   /// What becomes of the constants: those of products and lookup tables become integers.

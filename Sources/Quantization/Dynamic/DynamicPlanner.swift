@@ -30,7 +30,9 @@ public struct DynamicPlanner {
   ///
   /// - Complexity: O(nodes + bytes of weights).
   public func plan(_ model: Model) -> DynamicPlan {
-    let constants = WeightPlanner(settings, pool: pool).plan(model).constants
+    var unfiltered = settings
+    unfiltered.biasCorrection = false
+    let constants = WeightPlanner(unfiltered, pool: pool).plan(model).constants
     var known: [ObjectIdentifier: ConstantPlan] = [:]
     for constant in constants { known[ObjectIdentifier(constant.value)] = constant }
     var plan = DynamicPlan()
@@ -54,6 +56,8 @@ public struct DynamicPlanner {
       }
     }
     let sources = smooth(&plan, known)
+    plan.lookups = lookups(model.graph, known, layouts)
+    let tables = Set(plan.lookups.map { ObjectIdentifier($0.weights) })
     let reasons = Dictionary(
       plan.floats.map { (ObjectIdentifier($0.node), $0.reason) }
     ) { first, _ in first }
@@ -61,7 +65,8 @@ public struct DynamicPlanner {
       constants: constants.map { constant in
         let identity = ObjectIdentifier(constant.value)
         return revised(
-          constant, isTransposed: layouts[identity], source: sources[identity], reasons)
+          constant, isTransposed: layouts[identity], isTable: tables.contains(identity),
+          source: sources[identity], reasons)
       })
     return plan
   }
@@ -119,7 +124,7 @@ public struct DynamicPlanner {
 
   /// What becomes of a constant, given how products read it, if any does.
   private func revised(
-    _ constant: ConstantPlan, isTransposed: Bool?, source: TensorData?,
+    _ constant: ConstantPlan, isTransposed: Bool?, isTable: Bool, source: TensorData?,
     _ reasons: [ObjectIdentifier: FloatOperatorReason]
   ) -> ConstantPlan {
     guard case .quantize = constant.decision else { return constant }
@@ -131,6 +136,7 @@ public struct DynamicPlanner {
     if let isTransposed {
       return decided(.quantize(recipe(constant.source, axis: isTransposed ? 0 : 1)))
     }
+    if isTable { return decided(.quantize(tableRecipe(constant.source))) }
     let others = constant.nodes.filter { $0.operatorType != "Gather" }
     guard let first = others.first else { return constant }
     return decided(
@@ -156,6 +162,34 @@ public struct DynamicPlanner {
       sources[identity] = source
     }
     return sources
+  }
+
+  /// Gathers of rows of float32 tables that no product reads along the other axis, nor anything else
+  /// as floats.
+  private func lookups(
+    _ graph: Graph, _ known: [ObjectIdentifier: ConstantPlan], _ layouts: [ObjectIdentifier: Bool]
+  ) -> [(node: Node, weights: Value)] {
+    graph.nodes.compactMap { node in
+      guard node.isONNX("Gather"), (node.int("axis") ?? 0) == 0, node.inputs.count > 1,
+        let table = node.inputs[0], let constant = known[ObjectIdentifier(table)],
+        case .quantize(let recipe) = constant.decision, constant.source.elementType == .float32,
+        constant.source.dimensions.count == 2,
+        layouts[ObjectIdentifier(table)] ?? (recipe.storage.axis == 0),
+        layouts[ObjectIdentifier(table)] != nil
+          || constant.nodes.allSatisfy({ $0.isONNX("Gather") })
+      else { return nil }
+      return (node, table)
+    }
+  }
+
+  /// A scale for each row, whatever the strategy: no sum needs them alike.
+  private func tableRecipe(_ source: TensorData) -> WeightRecipe {
+    var recipe = WeightRecipe(
+      storage: QuantizedStorage(bits: 8, elementType: .int8, axis: 0),
+      layout: ChannelLayout(dimensions: source.dimensions, axis: 0, kernelAxis: nil),
+      range: .maxMin, round: .nearest, correctsScale: settings.biasCorrection)
+    recipe.isSymmetric = true
+    return recipe
   }
 
   private func recipe(_ source: TensorData, axis: Int) -> WeightRecipe {

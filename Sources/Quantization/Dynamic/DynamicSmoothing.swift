@@ -31,7 +31,7 @@ enum DynamicSmoothing {
     let middle = reaches.sorted()[reaches.count / 2]
     guard middle > 0 else { return nil }
     let factors = reaches.map { powf(max(1, $0 / middle), power) }
-    return factors.contains { $0 > 2 } ? factors : nil
+    return factors.contains { $0 > 1.25 } ? factors : nil
   }
 
   /// A product of normalized channels and `[inputs, outputs]` weights, with its bias.
