@@ -177,7 +177,8 @@ extension KeyTable {
         "quant_strategy", .words(of: DynamicQuantStrategy.self), default: "ALWC", for: .dynamic,
         "ALWC: one scale for an activation and one for each output channel of weights; ACWL: one for "
           + "each row (token) of an activation and one for all weights of an operator; ACWC, which "
-          + "MindSpore Lite doesn't have: one for each row and each output channel, the most precise.")
+          + "MindSpore Lite doesn't have: one for each row and each output channel, the most precise."
+      )
     ])
 
   private static let transformSection = SectionEntry(
