@@ -10,12 +10,8 @@ extension KeyTable {
     common, "What every quantization shares.",
     keys: [
       Setting(
-        "quant_type", .words(of: QuantType.self), "Which quantization is done; required.",
-        refusing: [
-          .of(
-            "DYNAMIC_QUANT", needs: "the planner of dynamic quantization",
-            instead: "quant_type=WEIGHT_QUANT")
-        ]),
+        "quant_type", .words(of: QuantType.self),
+        "Which quantization is done; required. DYNAMIC_QUANT writes ONNX files only."),
       Setting(
         "bit_num", .integer(0...16), default: "8",
         "Bits per weight; 0 chooses the bits of each weight tensor by its error. "
@@ -64,8 +60,14 @@ extension KeyTable {
           + "looked up are always NEAREST."),
       Setting(
         "dequant_strategy", .words(of: DequantStrategy.self), for: .fixedBit,
-        "Where weights become float again; without it, when the model is loaded.",
-        refusing: [.of("ON_THE_FLY", needs: "the writer of Ascend models")]),
+        "Where weights become float again; without it, when the model is loaded. ON_THE_FLY is what "
+          + "ONNX files have anyway, DequantizeLinear before the operator; `.ms` files can't have it "
+          + "yet."),
+      Setting(
+        "group_size", .words(of: GroupSize.self), for: .fixedBit,
+        "Weights along a channel of a MatMul, Gemm or Gather that share a scale (blocks of "
+          + "DequantizeLinear, operator set 21; ONNX files only); channels that aren't whole blocks, "
+          + "and without the key all, have one scale."),
       Setting(
         "quant_strategy", .words(of: WeightQuantStrategy.self), default: "MAX_MIN", for: .fixedBit,
         "What the integers are fitted to: the weights (MAX_MIN) or the output on samples (GPTQ)."),
@@ -185,7 +187,10 @@ extension KeyTable {
     keys: [
       Setting(
         "quant_strategy", .words(of: DynamicQuantStrategy.self), default: "ALWC", for: .dynamic,
-        "ALWC: activations per tensor, weights per channel; ACWL: the reverse.")
+        "ALWC: one scale for an activation and one for each output channel of weights; ACWL: one for "
+          + "each row (token) of an activation and one for all weights of an operator; ACWC, which "
+          + "MindSpore Lite doesn't have: one for each row and each output channel, the most precise."
+      )
     ])
 
   private static let transformSection = SectionEntry(

@@ -48,6 +48,7 @@ extension QuantizationConfiguration.Weight {
       weightRangeMethod: section.word("weight_range_method"),
       weightRoundMethod: section.word("weight_round_method"),
       dequantStrategy: section.optionalWord("dequant_strategy"),
+      groupSize: section.optionalWord("group_size"),
       quantStrategy: section.word("quant_strategy"),
       maxSegments: section.integer("max_segments"))
   }

@@ -22,6 +22,8 @@ public struct QuantizationConfiguration: Sendable {
     public var weightRoundMethod: WeightRoundMethod
     /// Where weights become float again; nil when the model is loaded.
     public var dequantStrategy: DequantStrategy?
+    /// Weights that share a scale; nil for those of a channel.
+    public var groupSize: GroupSize?
     /// What the integers are fitted to.
     public var quantStrategy: WeightQuantStrategy
     /// Parallel decoding segments.

@@ -14,6 +14,13 @@ public enum DequantStrategy: String, CaseIterable, Sendable {
   case onTheFly = "ON_THE_FLY"
 }
 
+/// Weights that share a scale.
+public enum GroupSize: String, CaseIterable, Sendable {
+  case of32 = "32"
+  case of64 = "64"
+  case of128 = "128"
+}
+
 /// How the integers of a weight are chosen.
 public enum WeightQuantStrategy: String, CaseIterable, Sendable {
   /// From the range of the weights alone.
@@ -100,6 +107,8 @@ public enum DynamicQuantStrategy: String, CaseIterable, Sendable {
   case activationLayerWeightChannel = "ALWC"
   /// Activations per channel, weights per tensor.
   case activationChannelWeightLayer = "ACWL"
+  /// Activations per channel, weights per channel.
+  case activationChannelWeightChannel = "ACWC"
 }
 
 /// What becomes of the quantization that a model brings along.

@@ -14,6 +14,8 @@ public struct ConversionJob: Sendable {
   public var full: FullJob?
   /// What the bits of each tensor are chosen by; nil for the same everywhere.
   public var mixed: MixedBitJob?
+  /// How activations are quantized while the model runs; nil where they aren't.
+  public var dynamic: DynamicStrategy?
   /// Where the patterns of `skip_quant_node` stand in the configuration, in their order.
   public var skipLocations: [Diagnostic.Location]
   /// Folder for reports; nil for none.
@@ -35,6 +37,8 @@ public struct ConversionJob: Sendable {
   public var writesMSLite = false
   /// Whether weights of a `.ms` file are stored as tightly as it allows.
   public var packsWeights = true
+  /// Whether weights shall become float in front of each operator rather than at loading.
+  public var dequantizesOnTheFly = false
   /// Whether weights are quantized; a `.ms` file may stay float.
   public var quantizesWeights = true
   /// Whether four-dimensional inputs of a `.ms` file keep channels before height and width.
@@ -107,6 +111,13 @@ public struct ConversionJob: Sendable {
     packsWeights = configuration.enableEncode
     if configuration.quantType == .weightQuant, configuration.bitNum == 0 {
       mixed = MixedBitJob(configuration)
+    }
+    if configuration.quantType == .weightQuant {
+      dequantizesOnTheFly = weight.dequantStrategy == .onTheFly
+      weights.groupSize = weight.groupSize.flatMap { Int($0.rawValue) }
+    }
+    if configuration.quantType == .dynamicQuant {
+      dynamic = DynamicStrategy(rawValue: configuration.dynamic.quantStrategy.rawValue)
     }
     if configuration.quantType == .fullQuant { full = FullJob(options, configuration) }
     if !configuration.data.calibratePath.isEmpty {

@@ -61,6 +61,8 @@ public struct ConversionOutcome: Sendable {
   public var mixed: MixedBitFacts?
   /// What full quantization did beside; nil for weights alone.
   public var full: FullFacts?
+  /// What dynamic quantization did beside; nil for other quantizations.
+  public var dynamic: DynamicFacts?
   /// Float against quantized; nil in a dry run, and for weights alone unless there are samples or
   /// `--minCosine` asks.
   public var quality: QualityReport?

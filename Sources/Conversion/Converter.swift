@@ -42,7 +42,8 @@ public struct Converter {
     }
     let before = model.standardOperatorVersion
     try destination.prepare(model)
-    var plan = job.quantizesWeights ? planner.plan(model) : nil
+    let dynamic = try DynamicConversion(job, model, pool: pool)
+    var plan = dynamic?.plan.weights ?? (job.quantizesWeights ? planner.plan(model) : nil)
     var warnings = plan.map(nonFiniteWarnings) ?? []
     if let plan, plan.quantized.isEmpty { throw nothingQuantized(plan, warnings) }
 
@@ -54,6 +55,7 @@ public struct Converter {
       let rounded = try roundedOnSamples(plan, model, comparison, destination)
       Quantizer.apply(plan, rounded: rounded)
     }
+    try dynamic?.apply(to: model, &outline)
     let collector = SlabCollector(plan, observer)
     let result = try destination.layOut(
       model, runs: !job.isDryRun && (comparison != nil || trial != nil || job.reportFolder != nil),
@@ -66,12 +68,14 @@ public struct Converter {
       predictedPeakByteCount: plan.map {
         MemoryForecast($0, workers: pool.workerCount).peakByteCount
       } ?? facts.byteCount, files: [], mixed: mixed?.facts, seconds: 0)
+    outcome.dynamic = dynamic?.facts
     if job.isDryRun, mixed != nil, let plan, !collector.isComplete {
       collector.predict(plan, pool: pool)
     }
     if !job.isDryRun {
       let runnable = destination.runnablePath(result)
       let files = try write(result, destination, collector)
+      dynamic?.note(collector.parameters, in: &outline)
       outcome.files = files
       if let comparison { outcome.quality = try assess(comparison, runnable, &warnings) }
       if let plan {

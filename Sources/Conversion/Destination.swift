@@ -43,6 +43,23 @@ struct Destination {
         .capabilityNotBuilt, "this version cannot do target_device=\(name) with a .ms file yet",
         help: "use --saveType=ONNX, or leave target_device out")
     }
+    if job.writesMSLite, job.dynamic != nil {
+      throw Failure(
+        .capabilityNotBuilt,
+        "this version cannot do quant_type=DYNAMIC_QUANT with a .ms file yet",
+        help: "use --saveType=ONNX")
+    }
+    if job.writesMSLite, job.dequantizesOnTheFly {
+      throw Failure(
+        .capabilityNotBuilt,
+        "this version cannot do dequant_strategy=ON_THE_FLY with a .ms file yet",
+        help: "use --saveType=ONNX")
+    }
+    if job.writesMSLite, let size = job.weights.groupSize {
+      throw Failure(
+        .capabilityNotBuilt, "this version cannot do group_size=\(size) with a .ms file yet",
+        help: "use --saveType=ONNX")
+    }
   }
 
   /// Brings a model into the form that weights are planned in.

@@ -13,7 +13,7 @@ final class SlabCollector: Sendable {
   init(_ plan: QuantizationPlan?, _ observer: (any ConversionObserver)?) {
     let quantized = plan?.quantized ?? []
     bytes = quantized.map(\.plan.source.byteCount)
-    channels = quantized.map { $0.recipe.storage.axis == nil ? 1 : $0.recipe.layout.channels }
+    channels = quantized.map(\.recipe.scaleCount)
     slabs = Guarded([[EncodedParameters]](repeating: [], count: quantized.count))
     self.observer = observer
   }

@@ -9,6 +9,23 @@ public struct QuantizedStorage: Hashable, Sendable {
   public var axis: Int?
   /// Whether the integers of a single scale are meant for an entropy code, where the format has one.
   public var isEntropyCoded = false
+  /// Blocks of a two-dimensional constant along the axis beside `axis`, each with one scale; nil
+  /// where a channel has one.
+  public var block: Block?
+
+  /// How channels are divided into blocks.
+  public struct Block: Hashable, Sendable {
+    /// Elements of a block.
+    public var size: Int
+    /// The axis along which blocks lie.
+    public var axis: Int
+
+    /// States blocks.
+    public init(size: Int, axis: Int) {
+      self.size = size
+      self.axis = axis
+    }
+  }
 
   /// States a storage.
   public init(bits: Int, elementType: ElementType, axis: Int?) {
@@ -97,5 +114,23 @@ public struct QuantizedConstant: Sendable {
     self.slabByteCount = slabByteCount
     self.knownParameters = knownParameters
     self.encode = encode
+  }
+}
+
+/// A quantized constant's integers and scales as values of their own, for nodes that compute with
+/// integers. Their elements are those of the constant's `quantized`, whose zero points are 0.
+public struct IntegerParts {
+  /// The integers, in the constant's extents.
+  public let integers: Value
+  /// The scale of each channel, or one without extents.
+  public let scales: Value
+  /// Whether other nodes read the constant's real elements beside.
+  public let keepsFloats: Bool
+
+  /// States the parts.
+  public init(integers: Value, scales: Value, keepsFloats: Bool) {
+    self.integers = integers
+    self.scales = scales
+    self.keepsFloats = keepsFloats
   }
 }

@@ -18,6 +18,8 @@ public final class Value {
   public var isOpaqueConstant = false
   /// The integers that stand for this constant, once it is quantized.
   public var quantized: QuantizedConstant?
+  /// The names of those integers and their scales, where nodes read them as they are.
+  public var integerParts: IntegerParts?
   /// How the value is represented as integers while the model runs; nil for float.
   public var activation: ActivationQuantization?
 

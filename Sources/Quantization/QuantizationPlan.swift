@@ -103,6 +103,12 @@ public struct WeightRecipe: Hashable, Sendable {
   /// Bits of a weight, as reports state them.
   public var effectiveBits: Double { packedBits ?? Double(storage.bits) }
 
+  /// Number of scales: one for each block, channel or tensor.
+  public var scaleCount: Int {
+    guard storage.axis != nil else { return 1 }
+    return layout.channels * (storage.block.map { layout.elementsPerChannel / $0.size } ?? 1)
+  }
+
   /// The rounding in one word.
   public var roundName: String {
     shapesNoise ? "FEEDBACK" : round.rawValue + (inputMeans == nil ? "" : "+MEANS")

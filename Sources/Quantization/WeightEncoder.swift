@@ -16,13 +16,13 @@ struct WeightEncoder: Sendable {
   /// is one slab.
   private static let slabBytes = 16 << 20
 
-  private var layout: ChannelLayout { recipe.layout }
+  var layout: ChannelLayout { recipe.layout }
 
   /// Whether a channel is a run of rows, so that rows can be taken apart.
-  private var hasRowChannels: Bool { layout.outer == 1 && recipe.storage.axis != nil }
+  var hasRowChannels: Bool { layout.outer == 1 && recipe.storage.axis != nil }
 
   /// Bytes of an integer before packing.
-  private var elementByteCount: Int { recipe.storage.elementType == .int16 ? 2 : 1 }
+  var elementByteCount: Int { recipe.storage.elementType == .int16 ? 2 : 1 }
 
   /// Channels in one slab; even, so that slabs of 4-bit integers begin on a byte.
   private var channelsPerSlab: Int {
@@ -36,7 +36,7 @@ struct WeightEncoder: Sendable {
     let perSlab = channelsPerSlab
     return QuantizedConstant(
       number: number, source: source, storage: recipe.storage,
-      channelCount: recipe.storage.axis == nil ? 1 : layout.channels,
+      channelCount: recipe.scaleCount,
       slabCount: (layout.channels + perSlab - 1) / perSlab,
       slabByteCount: perSlab * layout.elementsPerChannel * 4,
       encode: { [self] slab in encode(slab) })
@@ -68,7 +68,9 @@ struct WeightEncoder: Sendable {
     var parameters = EncodedParameters(firstChannel: channels.lowerBound)
     var stored = [UInt8](repeating: 0, count: floats.count * elementByteCount)
     stored.withUnsafeMutableBytes { output in
-      if recipe.storage.axis == nil {
+      if let block = recipe.storage.block {
+        encodeBlocks(block, floats, channels, into: output, &parameters)
+      } else if recipe.storage.axis == nil {
         encodePerTensor(floats, into: output, &parameters)
       } else {
         encodePerChannel(floats, channels, into: output, &parameters)
@@ -127,7 +129,7 @@ struct WeightEncoder: Sendable {
   }
 
   /// Gathers, lets `body` handle each channel, and puts the integers in place.
-  private func forEachTile(
+  func forEachTile(
     _ rows: ChannelRows, _ channels: Range<Int>, into output: UnsafeMutableRawBufferPointer,
     _ body: (Int) -> Void
   ) {

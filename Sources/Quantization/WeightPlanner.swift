@@ -156,18 +156,19 @@ public struct WeightPlanner {
     let means =
       isSummed && settings.roundMethod == .squant ? inputMeans(of: wanted, layout, &forecast) : nil
     let ranges = ranges(layout, hasKernel: kernelAxis != nil)
+    var storage = QuantizedStorage(
+      bits: settings.bits, elementType: settings.storedType(bits: settings.bits),
+      axis: mayHaveChannels(wanted) ? axis : nil)
+    storage.divide(source.dimensions, by: settings.groupSize, for: wanted.map(\.node))
     return .quantize(
       WeightRecipe(
-        storage: QuantizedStorage(
-          bits: settings.bits, elementType: settings.storedType(bits: settings.bits),
-          axis: mayHaveChannels(wanted) ? axis : nil),
-        layout: layout,
+        storage: storage, layout: layout,
         range: settings.bits > 6 ? ranges.fine : ranges.coarse,
-        round: isSummed ? settings.roundMethod : .nearest,
+        round: isSummed && storage.block == nil ? settings.roundMethod : .nearest,
         correctsScale: settings.biasCorrection,
         shapesNoise: settings.rangeMethod == nil && settings.roundMethod == .squant
           && wanted.allSatisfy { $0.isDirect && FilterBank.isFilterBank($0.node, weights: source) },
-        inputMeans: means, ranges: ranges))
+        inputMeans: storage.block == nil ? means : nil, ranges: ranges))
   }
 
   /// The axis with one scale per index: the operator's, but for a lookup table of few rows the one

@@ -37,6 +37,8 @@ public struct WeightQuantizationSettings: Sendable {
   public var roundMethod: RoundMethod
   /// Whether two integers of up to 4 bits share a byte.
   public var packsHalfBytes = true
+  /// Weights of a matrix product that share a scale; nil for those of a channel.
+  public var groupSize: Int?
   /// Nodes whose weights stay float.
   public var skipped: [NodePattern]
 

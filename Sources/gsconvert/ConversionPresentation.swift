@@ -60,6 +60,7 @@ struct ConversionPresentation {
   private var configurationLine: String {
     guard let configuration else { return "config     no quantization" }
     if outcome.full != nil { return fullLine(configuration) }
+    if let dynamic = outcome.dynamic { return dynamicLine(dynamic, configuration) }
     let weight = configuration.weight
     if let mixed = outcome.mixed { return mixedLine(mixed, configuration) }
     return [
@@ -96,7 +97,10 @@ struct ConversionPresentation {
     let bits = recipe.storage.bits
     let stored = recipe.storage.elementType.name
     let width = bits == 4 || bits == 8 || bits == 16 ? stored : "\(bits) bit in \(stored)"
-    let scales = recipe.storage.axis.map { "per channel, axis \($0)" } ?? "per tensor"
+    var scales = recipe.storage.axis.map { "per channel, axis \($0)" } ?? "per tensor"
+    if let block = recipe.storage.block {
+      scales = "per \(block.size), axis \(block.axis)"
+    }
     return "\(width) \(scales)"
   }
 
@@ -166,7 +170,7 @@ struct ConversionPresentation {
   }
 
   private var closing: [String] {
-    var lines = qualityLines + mixedLines
+    var lines = qualityLines + mixedLines + dynamicLines
     let reasons = Dictionary(grouping: kept) { $0.floatReason.map(Self.kind) ?? "" }
     for (reason, constants) in reasons.sorted(by: { $0.key < $1.key }) {
       lines.append(
@@ -269,7 +273,7 @@ struct ConversionPresentation {
       ("bitNum", configuration.map { .integer($0.bitNum) } ?? .null),
       ("tensors", .array(outcome.constants.map(json))),
     ]
-    members += fullMembers
+    members += fullMembers + dynamicMembers
     if let mixed = outcome.mixed { members.append(("mixedBit", json(mixed))) }
     if let quality = outcome.quality { members.append(("quality", json(quality))) }
     if let report = outcome.report { members.append(("report", json(report))) }
@@ -314,6 +318,7 @@ struct ConversionPresentation {
         ("bits", .integer(recipe.storage.bits)),
         ("storedAs", .string(recipe.storage.elementType.name)),
         ("axis", recipe.storage.axis.map { .integer($0) } ?? .null),
+        ("groupSize", recipe.storage.block.map { .integer($0.size) } ?? .null),
         ("range", .string(recipe.range.rawValue)), ("round", .string(recipe.roundName)),
       ]
       if outcome.mixed != nil { members.append(("effectiveBits", .number(recipe.effectiveBits))) }

@@ -41,11 +41,6 @@ import Testing
   }
 
   @Test(arguments: [
-    ("[common_quant_param]\nquant_type=DYNAMIC_QUANT\n", "quant_type=DYNAMIC_QUANT"),
-    (
-      Fixtures.weightQuantization + "[weight_quant_param]\ndequant_strategy=ON_THE_FLY\n",
-      "dequant_strategy=ON_THE_FLY"
-    ),
     (
       Fixtures.weightQuantization + "[transform_quant_param]\nexport_precision_mode=FLOAT32\n",
       "export_precision_mode=FLOAT32"

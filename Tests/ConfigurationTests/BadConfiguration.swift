@@ -136,6 +136,9 @@ struct BadConfiguration: Sendable, CustomStringConvertible {
     .init(
       weightHeader + "bit_num=0\n[weight_quant_param]\ndequant_strategy=ON_THE_FLY\n",
       .keyConflict, 5, 18),
+    .init(
+      weightHeader + "[weight_quant_param]\nquant_strategy=GPTQ\ngroup_size=32\n", .keyConflict, 5,
+      12),
     .init(full, .missingKey, nil, nil),
     .init(data + "calibrate_size=1\ninput_type=BIN\n", .missingKey, 3, 2),
     .init(data + "calibrate_path=x:/proc/self/task\ninput_type=BIN\n", .missingKey, 3, 2),
@@ -162,11 +165,6 @@ struct BadConfiguration: Sendable, CustomStringConvertible {
   ]
 
   static let capabilities: [BadConfiguration] = [
-    .init(
-      "[common_quant_param]\nquant_type=DYNAMIC_QUANT\n", .capabilityNotBuilt, 2, 12, .unsupported),
-    .init(
-      weightHeader + "[weight_quant_param]\ndequant_strategy=ON_THE_FLY\n", .capabilityNotBuilt, 4,
-      18, .unsupported),
     .init(
       weightHeader + "[transform_quant_param]\nexport_precision_mode=float32\n",
       .capabilityNotBuilt, 4, 23, .unsupported),

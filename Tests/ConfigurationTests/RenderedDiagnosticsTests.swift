@@ -193,13 +193,6 @@ import Testing
         3 | bit_num=4
           |         ^ use 8, or quant_type=WEIGHT_QUANT for 4 bits
           = help: gsconvert config --explain common_quant_param.bit_num
-        error[GS1016]: this version cannot do quant_type=DYNAMIC_QUANT yet
-         --> quant.cfg:2:12
-          |
-        2 | quant_type=DYNAMIC_QUANT
-          |            ^^^^^^^^^^^^^
-          = it needs the planner of dynamic quantization
-          = help: use quant_type=WEIGHT_QUANT
 
         """#)
   }

@@ -73,7 +73,10 @@ struct DistributionRun: Sendable {
       constants[name] = summarize(name, ReportElements.floats(of: tensor), tensor.shape)
     }
     for (name, data) in ModelSurvey.constants(of: quantized) where constants[name] == nil {
-      if let summaries = summarize(name, ReportElements.floats(of: data), data.dimensions) {
+      let elements =
+        ReportElements.floats(of: data)
+        ?? (outline.restorations[name] == nil ? nil : ReportElements.integers(of: data))
+      if let summaries = summarize(name, elements, data.dimensions) {
         constants[name] = summaries
       }
     }

@@ -13,6 +13,14 @@ enum ReportElements {
     return FloatReader.withFloats(bytes, data.elementType, 0..<data.elementCount) { Array($0) }
   }
 
+  /// The elements of 8-bit integers; nil for other types.
+  ///
+  /// - Complexity: O(elements).
+  static func integers(of data: TensorData) -> [Float]? {
+    guard data.elementType == .int8, let bytes = data.packed else { return nil }
+    return bytes.withUnsafeBytes { $0.map { Float(Int8(bitPattern: $0)) } }
+  }
+
   /// The elements of a running model's tensor.
   static func floats(of tensor: Tensor) -> [Float]? {
     guard [.float32, .float16, .bfloat16].contains(tensor.elementType) else { return nil }

@@ -89,6 +89,22 @@ struct ReportOutline: Sendable {
     }
   }
 
+  /// Notes that a node runs in integers, on those of a constant.
+  mutating func noteInteger(_ node: Node, weights: Value) {
+    guard let index = indices[ObjectIdentifier(node)] else { return }
+    operators[index].isInteger = true
+    guard let parts = weights.integerParts else { return }
+    for port in operators[index].ports.indices
+    where operators[index].ports[port].tensor == weights.name {
+      operators[index].ports[port].standIn = parts.integers.name
+    }
+  }
+
+  /// Says how elements of a stand-in are brought back to the float tensor's units.
+  mutating func restore(_ standIn: String, _ restoration: @escaping Restoration) {
+    restorations[standIn] = restoration
+  }
+
   /// Notes which values hold the rounded elements of activations now. A node's result is reported
   /// rounded where that is what all get.
   mutating func note(_ pairs: [InsertedPair]) {

@@ -54,7 +54,7 @@ struct ONNXMessageBuilder {
     var front: [ONNXNode] = []
     for value in graph.initializers {
       if let quantized = value.quantized {
-        let lowered = try lower(quantized, of: value.name)
+        let lowered = try lower(quantized, of: value)
         proto.initializer += lowered.tensors
         front += lowered.nodes
       } else if let data = value.initializer {
@@ -64,7 +64,7 @@ struct ONNXMessageBuilder {
     var body: [ONNXNode] = []
     for node in graph.nodes {
       if let value = node.outputs.first ?? nil, let quantized = value.quantized {
-        let lowered = try lower(quantized, of: value.name)
+        let lowered = try lower(quantized, of: value)
         proto.initializer += lowered.tensors
         body += lowered.nodes
       } else {
@@ -149,34 +149,49 @@ struct ONNXMessageBuilder {
   /// `x_scale` is float32, so half-precision constants are made in float32 and cast: their scales
   /// keep 24 bits, and operator set 13 suffices.
   private mutating func lower(
-    _ constant: QuantizedConstant, of name: String
+    _ constant: QuantizedConstant, of value: Value
   ) throws(Failure) -> (tensors: [ONNXTensor], nodes: [ONNXNode]) {
+    let name = value.name
+    let parts = value.integerParts
+    let hasZeroPoints = parts?.keepsFloats ?? true
     let channels = constant.channelCount
     let type = constant.storage.elementType
     guard let integerBytes = type.byteCount(of: constant.source.elementCount),
       let zeroPointBytes = type.byteCount(of: channels)
     else { throw Failure(.internalError, "'\(name)' is stored as \(type.name)") }
     let scalePayload = addPayload(.parameters, channels * 4)
-    let zeroPointPayload = addPayload(.parameters, zeroPointBytes)
+    let zeroPointPayload = hasZeroPoints ? addPayload(.parameters, zeroPointBytes) : nil
     let integerPayload = addPayload(
-      .integers(constant, scales: Int(scalePayload), zeroPoints: Int(zeroPointPayload)),
+      .integers(
+        constant, scales: Int(scalePayload), zeroPoints: zeroPointPayload.map { Int($0) }),
       integerBytes)
-    let shape = constant.storage.axis == nil ? [] : [Int64(channels)]
+    var shape = constant.storage.axis == nil ? [] : [Int64(channels)]
+    if let block = constant.storage.block {
+      shape = constant.source.dimensions.map(Int64.init)
+      shape[block.axis] /= Int64(block.size)
+    }
     let integers = payloadTensor(
-      names.make(name + "_quantized"), type, constant.source.dimensions.map(Int64.init),
+      parts?.integers.name ?? names.make(name + "_quantized"), type,
+      constant.source.dimensions.map(Int64.init),
       integerPayload)
-    let scales = payloadTensor(names.make(name + "_scale"), .float32, shape, scalePayload)
+    let scales = payloadTensor(
+      parts?.scales.name ?? names.make(name + "_scale"), .float32, shape, scalePayload)
+    guard let zeroPointPayload else { return ([integers, scales], []) }
     let zeroPoints = payloadTensor(names.make(name + "_zero_point"), type, shape, zeroPointPayload)
     var dequantize = ONNXNode()
     dequantize.opType = "DequantizeLinear"
     dequantize.name = name + "_DequantizeLinear"
     dequantize.input = [integers.name, scales.name, zeroPoints.name]
-    if let axis = constant.storage.axis {
+    let block = constant.storage.block
+    for (name, number) in [
+      ("axis", block?.axis ?? constant.storage.axis), ("block_size", block?.size),
+    ] {
+      guard let number else { continue }
       var attribute = ONNXAttribute()
-      attribute.name = "axis"
-      attribute.i = Int64(axis)
+      attribute.name = name
+      attribute.i = Int64(number)
       attribute.type = AttributeKind.int.rawValue
-      dequantize.attribute = [attribute]
+      dequantize.attribute.append(attribute)
     }
     guard constant.source.elementType != .float32 else {
       dequantize.output = [name]

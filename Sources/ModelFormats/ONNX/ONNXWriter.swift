@@ -29,14 +29,15 @@ public struct ONNXWriter: Sendable {
       PayloadJoiner(skeleton: skeleton, payloadByteCounts: payloads.map(\.byteCount)).byteCount
   }
 
-  /// The version of ONNX's operators that can hold the graph's quantized constants: 21 has 4-bit
-  /// and 16-bit DequantizeLinear, 13 its `axis`, 10 the operator; nil without such constants.
+  /// The version of ONNX's operators that can hold the graph's quantized constants: 21 has 4-bit,
+  /// 16-bit and blocked DequantizeLinear, 13 its `axis`, 10 the operator; nil without such constants.
   public static func requiredOperatorSetVersion(of model: Model) -> Int? {
     let constants = model.graph.allGraphs.flatMap { graph in
       graph.initializers.compactMap(\.quantized)
         + graph.nodes.flatMap { node in node.outputs.compactMap { $0?.quantized } }
     }
     return constants.map { constant in
+      if constant.storage.block != nil { return 21 }
       if ![.int8, .int32].contains(constant.storage.elementType) { return 21 }
       return constant.storage.axis == nil && constant.source.elementType != .bfloat16 ? 10 : 13
     }.max()

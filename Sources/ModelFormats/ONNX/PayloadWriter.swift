@@ -5,8 +5,9 @@ import Support
 struct ONNXPayload: Sendable {
   enum Source: Sendable {
     case bytes(Bytes)
-    /// The integers of a quantized constant; encoding them fills the other two payloads as well.
-    case integers(QuantizedConstant, scales: Int, zeroPoints: Int)
+    /// The integers of a quantized constant; encoding them fills the other payloads as well. Without
+    /// a payload for zero points, they are 0 and not stored.
+    case integers(QuantizedConstant, scales: Int, zeroPoints: Int?)
     /// Filled by the constant's integers.
     case parameters
   }
@@ -77,7 +78,9 @@ struct PayloadWriter: Sendable {
       let slab = constant.encode(task.slab)
       try write(slab.integers, at: offset + slab.byteOffset)
       try write(slab.parameters.scales, at: offsets[scales] + slab.parameters.firstChannel * 4)
-      try writeZeroPoints(slab.parameters, of: constant, at: offsets[zeroPoints])
+      if let zeroPoints {
+        try writeZeroPoints(slab.parameters, of: constant, at: offsets[zeroPoints])
+      }
       onSlab(constant.number, slab.parameters)
     case .parameters: break
     }

@@ -32,7 +32,7 @@ public struct FullQuantizationSettings: Sendable {
   }
 }
 
-/// Why an operator with weights stays float under full quantization.
+/// Why an operator with weights stays float under full or dynamic quantization.
 public indirect enum FloatOperatorReason: Hashable, Sendable {
   case skipped(pattern: String)
   case noIntegerKernel
@@ -49,6 +49,9 @@ public indirect enum FloatOperatorReason: Hashable, Sendable {
   case hugeRange
   case insideFunction
   case normalization
+  case noDynamicKernel
+  case weightAxes
+  case otherLayout
 
   /// The reason in words.
   public var text: String {
@@ -68,6 +71,9 @@ public indirect enum FloatOperatorReason: Hashable, Sendable {
     case .hugeRange: "numbers of 10,000 and more, such as a mask's, beside which all else is lost"
     case .insideFunction: "inside an activation function that is written out in several nodes"
     case .normalization: "part of a normalization"
+    case .noDynamicKernel: "quantizing its input while the model runs would cost more than it saves"
+    case .weightAxes: "its weights have more than two axes"
+    case .otherLayout: "its weights are stored for another product, turned"
     }
   }
 }

@@ -27,7 +27,7 @@ public struct PairLimit: Hashable, Sendable {
   /// The scale from `scale` on with the least squared error, of rounding and of what `limited`
   /// takes from pairs together.
   ///
-  /// - Complexity: O(weights) for each of 17 candidates.
+  /// - Complexity: O(weights), and O(pairs above the bound) for each of 17 candidates.
   func scale(from scale: Float, _ weights: UnsafeBufferPointer<Float>) -> Float {
     var largest: Float = 0
     forEachPair { a, b in
@@ -35,6 +35,11 @@ public struct PairLimit: Hashable, Sendable {
       largest = max(largest, min(sum, abs(weights[a]) + abs(weights[b])))
     }
     guard largest > Float(sum) * scale else { return scale }
+    var excessive: [Float] = []
+    forEachPair { a, b in
+      let magnitude = abs(weights[a] + weights[b])
+      if magnitude > Float(sum) * scale { excessive.append(magnitude) }
+    }
     var best = scale
     var least = Double.infinity
     let most = largest / Float(sum)
@@ -42,8 +47,8 @@ public struct PairLimit: Hashable, Sendable {
       let candidate = scale + (most - scale) * Float(step) / 16
       let bound = Float(sum) * candidate
       var cut = 0.0
-      forEachPair { a, b in
-        let excess = abs(weights[a] + weights[b]) - bound
+      for magnitude in excessive {
+        let excess = magnitude - bound
         if excess > 0 { cut += Double(excess * excess) / 2 }
       }
       let error = cut + Double(candidate * candidate) / 12 * Double(weights.count)

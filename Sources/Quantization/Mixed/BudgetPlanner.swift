@@ -113,7 +113,7 @@ extension WeightRecipe {
   /// Bytes in an ONNX file: integers, scales and zero points.
   public func elementByteCount(_ source: TensorData) -> Int {
     let type = storage.elementType
-    let channels = storage.axis == nil ? 1 : layout.channels
+    let channels = scaleCount
     return (type.byteCount(of: source.elementCount) ?? 0) + 4 * channels
       + (type.byteCount(of: channels) ?? 0)
   }

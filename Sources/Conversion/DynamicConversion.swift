@@ -1,0 +1,87 @@
+import ModelFormats
+import ModelGraph
+import Quantization
+import Support
+
+/// What dynamic quantization did beside the weights.
+public struct DynamicFacts: Sendable {
+  /// What shares a scale.
+  public var strategy: DynamicStrategy
+  /// Products that run in integers.
+  public var integerOperatorCount: Int
+  /// Operators with weights that stay float, and why.
+  public var floatOperators: [(node: String, operatorType: String, reason: String)]
+}
+
+/// The part of a conversion that only dynamic quantization has.
+struct DynamicConversion {
+  let strategy: DynamicStrategy
+  let plan: DynamicPlan
+
+  /// Plans a model.
+  ///
+  /// - Throws: a model none of whose products can run in integers.
+  init?(_ job: ConversionJob, _ model: Model, pool: WorkerPool) throws(Failure) {
+    guard let strategy = job.dynamic else { return nil }
+    self.strategy = strategy
+    plan = DynamicPlanner(job.weights, strategy, pool: pool).plan(model)
+    guard plan.products.isEmpty else { return }
+    var notes = plan.floats.prefix(5).map { float in
+      "'\(float.node.displayName)' (\(float.node.operatorType)): \(float.reason.text)"
+    }
+    if plan.floats.isEmpty { notes = ["no matrix product has constant weights"] }
+    if plan.floats.count > 5 { notes.append("and \(plan.floats.count - 5) more") }
+    throw Failure([
+      Diagnostic(
+        .nothingQuantized, "no operator of '\(job.modelPath)' would run in integers", notes: notes,
+        help: "use quant_type=WEIGHT_QUANT for a smaller file")
+    ])
+  }
+
+  /// What the plan comes to.
+  var facts: DynamicFacts {
+    DynamicFacts(
+      strategy: strategy, integerOperatorCount: plan.products.count,
+      floatOperators: plan.floats.map {
+        ($0.node.displayName, $0.node.operatorType, $0.reason.text)
+      })
+  }
+
+  /// Puts the integer products into a graph whose weights are quantized.
+  ///
+  /// - Throws: a node that operator set 13 can't express.
+  func apply(to model: Model, _ outline: inout ReportOutline) throws(Failure) {
+    try OpsetUpgrade.raise(model, to: max(13, model.standardOperatorVersion))
+    let products = plan.products.map {
+      DynamicQuantizeInsertion.Product(
+        node: $0.node, weights: $0.weights, isTransposed: $0.isTransposed, factors: $0.factors)
+    }
+    DynamicQuantizeInsertion.apply(
+      products, lookups: plan.lookups.map { .init(node: $0.node, weights: $0.weights) },
+      strategy.scalesRows ? .row : .tensor, to: model)
+    for lookup in plan.lookups { outline.noteInteger(lookup.node, weights: lookup.weights) }
+    for product in plan.products {
+      outline.noteInteger(product.node, weights: product.weights)
+    }
+  }
+
+  /// Tells the reports how to read the integers of weights.
+  func note(_ parameters: [TensorParameters], in outline: inout ReportOutline) {
+    let factors = Dictionary(
+      plan.products.map { (ObjectIdentifier($0.weights), $0.factors) }
+    ) { first, _ in first }
+    for (entry, parameters) in zip(plan.weights.quantized, parameters) {
+      guard let parts = entry.plan.value.integerParts else { continue }
+      let layout = entry.recipe.layout
+      let scales = parameters.scales
+      let divisors = factors[ObjectIdentifier(entry.plan.value)] ?? nil
+      guard !scales.isEmpty else { continue }
+      outline.restore(parts.integers.name) { elements, _ in
+        for index in elements.indices {
+          elements[index] *= scales[index / layout.inner % layout.channels % scales.count]
+          if let divisors { elements[index] /= divisors[index / layout.channels] }
+        }
+      }
+    }
+  }
+}

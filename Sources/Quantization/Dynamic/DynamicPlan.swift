@@ -1,0 +1,41 @@
+import ModelGraph
+
+/// What shares a scale under dynamic quantization.
+public enum DynamicStrategy: String, Sendable {
+  /// One scale for an activation, one for each output channel of weights.
+  case activationLayerWeightChannel = "ALWC"
+  /// One scale for each row (token) of an activation, one for all weights of an operator.
+  case activationChannelWeightLayer = "ACWL"
+  /// One scale for each row of an activation, one for each output channel of weights.
+  case activationChannelWeightChannel = "ACWC"
+
+  /// Whether each row of an activation has a scale of its own.
+  public var scalesRows: Bool { self != .activationLayerWeightChannel }
+  /// Whether each output channel of weights has a scale of its own.
+  public var scalesChannels: Bool { self != .activationChannelWeightLayer }
+}
+
+/// A matrix product whose activation becomes integers while the model runs.
+public struct DynamicProduct {
+  /// The MatMul or Gemm.
+  public let node: Node
+  /// The constant that holds its weights.
+  public let weights: Value
+  /// Whether the constant is laid out `[outputs, inputs]` rather than `[inputs, outputs]`.
+  public let isTransposed: Bool
+  /// What each channel of the activation is divided by, and multiplied by in the weights; nil
+  /// without.
+  public internal(set) var factors: [Float]?
+}
+
+/// What each operator with weights gets under dynamic quantization, made before anything changes.
+public struct DynamicPlan {
+  /// The products that run in integers, in the graph's order.
+  public var products: [DynamicProduct] = []
+  /// Gathers that look rows of integers up, with their tables.
+  public var lookups: [(node: Node, weights: Value)] = []
+  /// Operators with weights that stay float, and why, in the graph's order.
+  public var floats: [(node: Node, reason: FloatOperatorReason)] = []
+  /// What becomes of the constants: those of products and lookup tables become integers.
+  public var weights = QuantizationPlan(constants: [])
+}

@@ -1,0 +1,208 @@
+import ModelGraph
+import Operators
+import Support
+
+/// Decides which matrix products run in integers with activations that are quantized while the
+/// model runs.
+///
+/// Those are MatMul and Gemm of a float32 activation and two-dimensional constant weights. Products
+/// of two activations stay float: both would have to be quantized each time, and attention's are
+/// small. Convolutions and recurrences stay float, as ONNX has no operator for them that pays.
+/// Tables that are only looked up become integers and are made float row by row.
+public struct DynamicPlanner {
+  private let settings: WeightQuantizationSettings
+  private let strategy: DynamicStrategy
+  private let pool: WorkerPool
+
+  /// The greatest magnitude of two neighbouring weights' sum with which no processor saturates.
+  private static let pairSumLimit: Int32 = 128
+
+  /// A planner; of `settings`, rounding, correction and skipped nodes count. `pool` reads weights.
+  public init(
+    _ settings: WeightQuantizationSettings, _ strategy: DynamicStrategy, pool: WorkerPool
+  ) {
+    self.settings = settings
+    self.strategy = strategy
+    self.pool = pool
+  }
+
+  /// The plan for a model.
+  ///
+  /// - Complexity: O(nodes + bytes of weights).
+  public func plan(_ model: Model) -> DynamicPlan {
+    var unfiltered = settings
+    unfiltered.biasCorrection = false
+    let constants = WeightPlanner(unfiltered, pool: pool).plan(model).constants
+    var known: [ObjectIdentifier: ConstantPlan] = [:]
+    for constant in constants { known[ObjectIdentifier(constant.value)] = constant }
+    var plan = DynamicPlan()
+    var layouts: [ObjectIdentifier: Bool] = [:]
+    for node in model.graph.nodes where DynamicPlanner.hasWeights(node) {
+      switch decide(node, known) {
+      case .failure(let problem): plan.floats.append((node, problem.reason))
+      case .success(let product):
+        let identity = ObjectIdentifier(product.weights)
+        guard layouts[identity, default: product.isTransposed] == product.isTransposed else {
+          plan.floats.append((node, .otherLayout))
+          continue
+        }
+        layouts[identity] = product.isTransposed
+        plan.products.append(product)
+      }
+    }
+    for inner in model.graph.allGraphs.dropFirst() {
+      for node in inner.nodes where DynamicPlanner.hasWeights(node) {
+        plan.floats.append((node, .nestedGraph))
+      }
+    }
+    let sources = smooth(&plan, known)
+    plan.lookups = lookups(model.graph, known, layouts)
+    let tables = Set(plan.lookups.map { ObjectIdentifier($0.weights) })
+    let reasons = Dictionary(
+      plan.floats.map { (ObjectIdentifier($0.node), $0.reason) }
+    ) { first, _ in first }
+    plan.weights = QuantizationPlan(
+      constants: constants.map { constant in
+        let identity = ObjectIdentifier(constant.value)
+        return revised(
+          constant, isTransposed: layouts[identity], isTable: tables.contains(identity),
+          source: sources[identity], reasons)
+      })
+    return plan
+  }
+
+  /// Operators that have learned weights or multiply matrices.
+  private static func hasWeights(_ node: Node) -> Bool {
+    !WeightOperand.operands(of: node).isEmpty && node.operatorType != "Gather"
+  }
+
+  private struct Refusal: Error { let reason: FloatOperatorReason }
+
+  // MARK: Operators
+
+  private func decide(
+    _ node: Node, _ known: [ObjectIdentifier: ConstantPlan]
+  ) -> Result<DynamicProduct, Refusal> {
+    func refuse(_ reason: FloatOperatorReason) -> Result<DynamicProduct, Refusal> {
+      .failure(Refusal(reason: reason))
+    }
+    if let pattern = settings.skipped.first(where: { $0.matches(node) }) {
+      return refuse(.skipped(pattern: pattern.text))
+    }
+    guard ["MatMul", "Gemm"].contains(node.operatorType) else { return refuse(.noDynamicKernel) }
+    guard node.inputs.count > 1, let right = node.inputs[1],
+      let (weights, isTurned) = DynamicPlanner.weights(right), let source = weights.constant
+    else { return refuse(.noConstantWeights) }
+    guard let input = node.inputs[0], FullPlanner.isActivation(input) else {
+      return refuse(.inputNotFloat)
+    }
+    guard source.dimensions.count == 2 else { return refuse(.weightAxes) }
+    guard source.elementType == .float32 else {
+      return refuse(.weights(.elementType(source.elementType)))
+    }
+    guard FullPlanner.hasUnitFactors(node) else { return refuse(.factors) }
+    guard let constant = known[ObjectIdentifier(weights)] else {
+      return refuse(.noConstantWeights)
+    }
+    if case .stayFloat(let reason) = constant.decision { return refuse(.weights(reason)) }
+    let isTransposed = node.operatorType == "Gemm" && (node.int("transB") ?? 0) != 0
+    return .success(
+      DynamicProduct(node: node, weights: weights, isTransposed: isTransposed != isTurned))
+  }
+
+  /// The constant behind an operand, and whether a Transpose turns it.
+  private static func weights(_ value: Value) -> (value: Value, isTurned: Bool)? {
+    if value.constant != nil { return (value, false) }
+    guard let node = value.producer, node.isONNX("Transpose"),
+      let source = node.inputs.first ?? nil,
+      source.constant?.dimensions.count == 2, node.ints("perm") ?? [1, 0] == [1, 0]
+    else { return nil }
+    return (source, true)
+  }
+
+  // MARK: Constants
+
+  /// What becomes of a constant, given how products read it, if any does.
+  private func revised(
+    _ constant: ConstantPlan, isTransposed: Bool?, isTable: Bool, source: TensorData?,
+    _ reasons: [ObjectIdentifier: FloatOperatorReason]
+  ) -> ConstantPlan {
+    guard case .quantize = constant.decision else { return constant }
+    func decided(_ decision: ConstantPlan.Decision) -> ConstantPlan {
+      ConstantPlan(
+        value: constant.value, nodes: constant.nodes, source: source ?? constant.source,
+        decision: decision)
+    }
+    if let isTransposed {
+      return decided(.quantize(recipe(constant.source, axis: isTransposed ? 0 : 1)))
+    }
+    if isTable { return decided(.quantize(tableRecipe(constant.source))) }
+    let others = constant.nodes.filter { $0.operatorType != "Gather" }
+    guard let first = others.first else { return constant }
+    return decided(
+      .stayFloat(.operatorStaysFloat(reasons[ObjectIdentifier(first)] ?? .noConstantWeights)))
+  }
+
+  /// Evens out activations with one scale whose weights no other operator reads.
+  ///
+  /// - Returns: the weights with their factors, by constant.
+  private func smooth(
+    _ plan: inout DynamicPlan, _ known: [ObjectIdentifier: ConstantPlan]
+  ) -> [ObjectIdentifier: TensorData] {
+    guard !strategy.scalesRows else { return [:] }
+    var sources: [ObjectIdentifier: TensorData] = [:]
+    for index in plan.products.indices where !plan.products[index].isTransposed {
+      let product = plan.products[index]
+      let identity = ObjectIdentifier(product.weights)
+      guard let constant = known[identity], constant.nodes.count == 1,
+        let factors = DynamicSmoothing.factors(of: product),
+        let source = DynamicSmoothing.multiplied(constant.source, by: factors)
+      else { continue }
+      plan.products[index].factors = factors
+      sources[identity] = source
+    }
+    return sources
+  }
+
+  /// Gathers of rows of float32 tables that no product reads along the other axis, nor anything else
+  /// as floats.
+  private func lookups(
+    _ graph: Graph, _ known: [ObjectIdentifier: ConstantPlan], _ layouts: [ObjectIdentifier: Bool]
+  ) -> [(node: Node, weights: Value)] {
+    graph.nodes.compactMap { node in
+      guard node.isONNX("Gather"), (node.int("axis") ?? 0) == 0, node.inputs.count > 1,
+        let table = node.inputs[0], let constant = known[ObjectIdentifier(table)],
+        case .quantize(let recipe) = constant.decision, constant.source.elementType == .float32,
+        constant.source.dimensions.count == 2,
+        layouts[ObjectIdentifier(table)] ?? (recipe.storage.axis == 0),
+        layouts[ObjectIdentifier(table)] != nil
+          || constant.nodes.allSatisfy({ $0.isONNX("Gather") })
+      else { return nil }
+      return (node, table)
+    }
+  }
+
+  /// A scale for each row, whatever the strategy: no sum needs them alike.
+  private func tableRecipe(_ source: TensorData) -> WeightRecipe {
+    var recipe = WeightRecipe(
+      storage: QuantizedStorage(bits: 8, elementType: .int8, axis: 0),
+      layout: ChannelLayout(dimensions: source.dimensions, axis: 0, kernelAxis: nil),
+      range: .maxMin, round: .nearest, correctsScale: settings.biasCorrection)
+    recipe.isSymmetric = true
+    return recipe
+  }
+
+  private func recipe(_ source: TensorData, axis: Int) -> WeightRecipe {
+    let layout = ChannelLayout(dimensions: source.dimensions, axis: axis, kernelAxis: nil)
+    var recipe = WeightRecipe(
+      storage: QuantizedStorage(
+        bits: 8, elementType: .int8,
+        axis: strategy.scalesChannels ? axis : nil),
+      layout: layout, range: .maxMin, round: settings.roundMethod,
+      correctsScale: settings.biasCorrection)
+    recipe.isSymmetric = true
+    recipe.pairLimit = PairLimit(
+      sum: DynamicPlanner.pairSumLimit, inputs: layout.elementsPerChannel, kernel: 1)
+    return recipe
+  }
+}

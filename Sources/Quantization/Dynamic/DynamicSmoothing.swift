@@ -1,0 +1,110 @@
+import Glibc
+import ModelGraph
+
+/// Factors that even out the channels of an activation between two layers of a network, told from
+/// weights alone.
+///
+/// The first layer reads normalized channels: with weights `v`, bias `b`, and gains `g` and offsets
+/// `o` of the normalization, its channel `c` has mean `b[c] + sum o[k] v[k, c]` and variance
+/// `sum g[k]^2 v[k, c]^2`. What an activation function leaves reaches about the mean and four
+/// deviations. A channel that reaches further than the middle one is divided by the ratio to the
+/// power of 0.7, and its weights in the second layer are multiplied (SmoothQuant, arXiv 2211.10438,
+/// without samples).
+enum DynamicSmoothing {
+  private static let deviations: Float = 4
+  private static let power: Float = 0.7
+  /// Nodes of an activation function that is written out, at most.
+  private static let depthLimit = 12
+
+  private static let elementwise: Set<String> = [
+    "Add", "Clip", "Div", "Erf", "Gelu", "Mul", "Pow", "Relu", "Sigmoid", "Sqrt", "Tanh",
+  ]
+
+  /// The factor of each channel of a product's input, at least 1; nil where nothing is known, or all
+  /// channels reach equally far.
+  ///
+  /// - Complexity: O(weights of the layer before).
+  static func factors(of product: DynamicProduct) -> [Float]? {
+    guard let input = product.node.inputs[0], let layer = layer(before: input) else { return nil }
+    let reaches = reaches(of: layer)
+    guard reaches.allSatisfy(\.isFinite), !reaches.isEmpty else { return nil }
+    let middle = reaches.sorted()[reaches.count / 2]
+    guard middle > 0 else { return nil }
+    let factors = reaches.map { powf(max(1, $0 / middle), power) }
+    return factors.contains { $0 > 1.25 } ? factors : nil
+  }
+
+  /// A product of normalized channels and `[inputs, outputs]` weights, with its bias.
+  private struct Layer {
+    let weights: [Float]
+    let bias: [Float]
+    let gains: [Float]
+    let offsets: [Float]
+  }
+
+  /// The one layer that a value is a function of, element by element.
+  private static func layer(before value: Value) -> Layer? {
+    var sums: [ObjectIdentifier: Node] = [:]
+    func visit(_ value: Value, _ depth: Int) -> Bool {
+      if value.constant != nil { return (value.constant?.elementCount ?? 0) == 1 }
+      guard depth < depthLimit, let node = value.producer, node.isStandard else { return false }
+      if isBiased(node) {
+        sums[ObjectIdentifier(node)] = node
+        return sums.count == 1
+      }
+      return elementwise.contains(node.operatorType)
+        && node.inputs.allSatisfy { $0.map { visit($0, depth + 1) } ?? true }
+    }
+    guard visit(value, 0), let sum = sums.values.first else { return nil }
+    return layer(sum)
+  }
+
+  /// Whether a node adds a constant vector to a product.
+  private static func isBiased(_ node: Node) -> Bool {
+    node.operatorType == "Add"
+      && node.inputs.contains { $0?.producer?.isONNX("MatMul") ?? false }
+      && node.inputs.contains { ($0?.constant?.elementCount ?? 0) > 1 }
+  }
+
+  private static func layer(_ sum: Node) -> Layer? {
+    guard let product = sum.inputs.lazy.compactMap({ $0?.producer }).first,
+      let bias = sum.inputs.lazy.compactMap({ $0?.constant?.float32Values }).first,
+      let matrix = product.inputs[1]?.constant, matrix.dimensions.count == 2,
+      let weights = matrix.float32Values, bias.count == matrix.dimensions[1],
+      let normalization = product.inputs[0]?.producer,
+      normalization.isONNX("LayerNormalization"), normalization.inputs.count > 2,
+      let gains = normalization.inputs[1]?.constant?.float32Values,
+      let offsets = normalization.inputs[2]?.constant?.float32Values,
+      gains.count == matrix.dimensions[0], offsets.count == gains.count
+    else { return nil }
+    return Layer(weights: weights, bias: bias, gains: gains, offsets: offsets)
+  }
+
+  /// How far each channel reaches above zero.
+  private static func reaches(of layer: Layer) -> [Float] {
+    let count = layer.bias.count
+    var means = layer.bias
+    var variances = [Float](repeating: 0, count: count)
+    for input in layer.gains.indices {
+      let (gain, offset) = (layer.gains[input], layer.offsets[input])
+      for channel in 0..<count {
+        let weight = layer.weights[input * count + channel]
+        means[channel] += offset * weight
+        variances[channel] += gain * gain * weight * weight
+      }
+    }
+    return zip(means, variances).map { max(0, $0 + deviations * $1.squareRoot()) }
+  }
+
+  /// `[inputs, outputs]` weights with each input's multiplied by its factor.
+  static func multiplied(_ weights: TensorData, by factors: [Float]) -> TensorData? {
+    guard var values = weights.float32Values, weights.dimensions.count == 2,
+      weights.dimensions[0] == factors.count
+    else { return nil }
+    let columns = weights.dimensions[1]
+    for row in factors.indices {
+      for place in row * columns..<(row + 1) * columns { values[place] *= factors[row] }
+    }
+    return TensorData(float32: values, dimensions: weights.dimensions)
+  }
+}
