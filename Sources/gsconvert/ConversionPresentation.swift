@@ -318,13 +318,13 @@ struct ConversionPresentation {
         ("bits", .integer(recipe.storage.bits)),
         ("storedAs", .string(recipe.storage.elementType.name)),
         ("axis", recipe.storage.axis.map { .integer($0) } ?? .null),
-        ("groupSize", recipe.storage.block.map { .integer($0.size) } ?? .null),
         ("range", .string(recipe.range.rawValue)), ("round", .string(recipe.roundName)),
       ]
       if outcome.mixed != nil { members.append(("effectiveBits", .number(recipe.effectiveBits))) }
       if let compression = constant.compression {
         members.append(("compression", .string("\(compression)")))
       }
+      if let block = recipe.storage.block { members.append(("groupSize", .integer(block.size))) }
       if let ratio = constant.signalToNoise { members.append(("sqnr", .number(ratio))) }
     }
     if let reason = constant.floatReason { members.append(("staysFloat", .string(reason.text))) }

@@ -36,7 +36,8 @@ import Testing
       text: "[common_quant_param]\nquant_type=WEIGHT_QUANT\nbit_num=99\ncolour=red\n"
         + "[wieght_quant_param]\n[converter_param]\nthreads=-1\n"),
     .init(
-      name: "not-in-this-version", text: "[common_quant_param]\nquant_type=DYNAMIC_QUANT\n",
+      name: "not-in-this-version",
+      text: weight + "[transform_quant_param]\nexport_precision_mode=FLOAT32\n",
       status: 69),
   ]
 
