@@ -70,7 +70,8 @@ extension KeyTable {
           + "and without the key all, have one scale."),
       Setting(
         "quant_strategy", .words(of: WeightQuantStrategy.self), default: "MAX_MIN", for: .fixedBit,
-        "What the integers are fitted to: the weights (MAX_MIN) or the output on samples (GPTQ)."),
+        "What the integers are fitted to: the weights (MAX_MIN) or the output on samples (GPTQ, "
+          + "up to 8 bits)."),
       Setting(
         "update_mindir", .boolean, default: "true", for: .fixedBit, "Has no known effect.",
         idle: "nothing reads it"),

@@ -56,6 +56,11 @@ extension QuantizationRules {
     if parsed.find(weight, "dequant_strategy") == nil {
       warn(weight, ["max_segments"], "without dequant_strategy=ON_THE_FLY")
     }
+    if value(weight, "quant_strategy") == .word("GPTQ"),
+      case .integer(let bits) = value(KeyTable.common, "bit_num"), bits > 8
+    {
+      warn(weight, ["quant_strategy"], "with bit_num above 8")
+    }
     let full = "full_quant_param"
     guard case .word(let device) = value(full, "target_device") else { return }
     if device != "ASCEND" {

@@ -122,7 +122,8 @@ public struct ConversionJob: Sendable {
     if configuration.quantType == .fullQuant { full = FullJob(options, configuration) }
     if !configuration.data.calibratePath.isEmpty {
       reportSamples = SampleJob(options, configuration)
-      roundsOnSamples = weight.quantStrategy == .gptq
+      roundsOnSamples =
+        configuration.quantType == .weightQuant && mixed == nil && weight.quantStrategy == .gptq
     }
   }
 }

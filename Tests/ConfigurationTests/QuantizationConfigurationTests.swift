@@ -131,6 +131,24 @@ import Testing
     #expect(found.map { $0.location?.line } == [3, 4, 7, 8, 13, 14])
   }
 
+  @Test(arguments: [(8, 0), (9, 1), (16, 1)])
+  func roundingOnSamplesHasNoEffectAboveEightBits(bits: Int, count: Int) {
+    let text = """
+      [common_quant_param]
+      quant_type=WEIGHT_QUANT
+      bit_num=\(bits)
+      [weight_quant_param]
+      quant_strategy=GPTQ
+      [data_preprocess_param]
+      calibrate_path=x:/proc/self/task
+      calibrate_size=1
+      input_type=BIN
+      """
+    let found = problems(of: text)
+    #expect(found.map(\.code) == .init(repeating: .keyWithoutEffect, count: count))
+    #expect(found.allSatisfy { $0.location?.line == 5 })
+  }
+
   @Test func goldenStickSectionsAcceptAnyKey() {
     let text = "[ptq_param]\nweight_quant_dtype=int8\n[smooth_quant_param]\nalpha=0.5\n"
     #expect(problems(of: text).map(\.code) == [.capabilityNotBuilt, .capabilityNotBuilt])

@@ -41,6 +41,16 @@ import Testing
     }
   }
 
+  /// Weights of integer kernels are bound otherwise, and steps of mixed bits are chosen already.
+  @Test(arguments: ["quant_type=DYNAMIC_QUANT", "quant_type=WEIGHT_QUANT\nbit_num=0"])
+  func otherQuantizationsIgnoreTheKey(type: String) throws {
+    try DigitFolder.with { folder in
+      let job = try folder.job(
+        "[common_quant_param]\n\(type)\n[weight_quant_param]\nquant_strategy=GPTQ")
+      #expect(!job.roundsOnSamples)
+    }
+  }
+
   @Test func skippedNodesStayFloat() throws {
     try DigitFolder.with { folder in
       let sections = Self.sections(bits: 4, "GPTQ").replacingOccurrences(
