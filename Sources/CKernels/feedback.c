@@ -98,13 +98,15 @@ typedef float wide __attribute__((vector_size(GS_FEEDBACK_ROWS * 4), aligned(4))
 
 DISPATCHED void gs_round_with_feedback(const float *weights, size_t size, const float *coefficients,
                                        const float *shares, const float *scales, const float *lowest,
-                                       const float *highest, float *integers, float *errors, double *losses) {
+                                       const float *highest, size_t step, float *integers, float *errors,
+                                       double *losses) {
   const wide *w = (const wide *)weights;
   wide *e = (wide *)errors, *out = (wide *)integers;
-  wide scale = *(const wide *)scales, low = *(const wide *)lowest, high = *(const wide *)highest;
   double total[GS_FEEDBACK_ROWS] = {0};
   for (size_t i = size; i-- > 0;) {
     const float *row = coefficients + i * size;
+    wide scale = *(const wide *)(scales + i * step), low = *(const wide *)(lowest + i * step),
+         high = *(const wide *)(highest + i * step);
     wide a = {0}, b = {0}, c = {0}, d = {0};
     size_t k = i + 1;
     for (; k + 4 <= size; k += 4) {

@@ -67,13 +67,6 @@ struct QuantizationRules {
         .keyConflict, "enable_encode=false needs bit_num 8 or 16, not \(bits)", KeyTable.common,
         "enable_encode", label: "bit_num=\(bits) is always packed")
     }
-    if value("weight_quant_param", "quant_strategy") == .word("GPTQ"),
-      parsed.value(section: "weight_quant_param", key: "group_size") != nil
-    {
-      report(
-        .keyConflict, "group_size cannot be combined with quant_strategy=GPTQ",
-        "weight_quant_param", "group_size", label: "GPTQ has one scale for a channel")
-    }
     if bits == 0, parsed.value(section: "weight_quant_param", key: "dequant_strategy") != nil {
       report(
         .keyConflict, "dequant_strategy=ON_THE_FLY needs a fixed bit_num", "weight_quant_param",

@@ -32,10 +32,14 @@ extension WeightEncoder {
       let row = rows.row(channel)
       for start in stride(from: 0, to: row.count, by: block.size) {
         let part = UnsafeBufferPointer(rebasing: row[start..<start + block.size])
-        var grid = quantizer.grid(part)
-        quantizer.round(part, grid)
+        var grid = rounded?.grid(channel, element: start) ?? quantizer.grid(part)
+        if let rounded {
+          rounded.copy(channel, start..<start + block.size, to: quantizer.integers)
+        } else {
+          quantizer.round(part, grid)
+        }
         let moments = quantizer.moments(part, zeroPoint: grid.zeroPoint)
-        if recipe.correctsScale { grid.scale = moments.correctedScale(grid.scale) }
+        if correctsScale { grid.scale = moments.correctedScale(grid.scale) }
         parameters.scales.append(grid.scale)
         parameters.zeroPoints.append(grid.zeroPoint)
         parameters.signal += moments.valueSquares

@@ -115,14 +115,14 @@ struct WeightEncoder: Sendable {
   }
 
   /// Feedback has weighed errors by what they cost; a scale of less squared error would undo that.
-  private var correctsScale: Bool { recipe.correctsScale && rounded == nil }
+  var correctsScale: Bool { recipe.correctsScale && rounded == nil }
 
   private func round(
     _ row: UnsafeBufferPointer<Float>, _ channel: Int, _ grid: AffineGrid,
     _ quantizer: ChannelQuantizer
   ) {
     if let rounded {
-      rounded.copy(channel, to: quantizer.integers)
+      rounded.copy(channel, 0..<row.count, to: quantizer.integers)
     } else {
       quantizer.round(row, grid)
     }

@@ -136,9 +136,6 @@ struct BadConfiguration: Sendable, CustomStringConvertible {
     .init(
       weightHeader + "bit_num=0\n[weight_quant_param]\ndequant_strategy=ON_THE_FLY\n",
       .keyConflict, 5, 18),
-    .init(
-      weightHeader + "[weight_quant_param]\nquant_strategy=GPTQ\ngroup_size=32\n", .keyConflict, 5,
-      12),
     .init(full, .missingKey, nil, nil),
     .init(data + "calibrate_size=1\ninput_type=BIN\n", .missingKey, 3, 2),
     .init(data + "calibrate_path=x:/proc/self/task\ninput_type=BIN\n", .missingKey, 3, 2),

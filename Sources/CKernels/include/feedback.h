@@ -24,8 +24,10 @@ enum { GS_FEEDBACK_ROWS = 16 };
 
 // Rounds weights [size][GS_FEEDBACK_ROWS] from the last to the first, each moved before by what errors of those behind
 // it ask for: wanted[i] = weight[i] + sum over k > i of coefficients[i][k] * (weight[k] - rounded[k]).
-// integers are counted from the zero point; `lowest` and `highest` are the least and greatest of each row's.
+// integers are counted from the zero point; `lowest` and `highest` are the least and greatest of each row's. Weight i
+// takes its rows' scales and bounds `step` * i elements on: 0 where a row has one scale, GS_FEEDBACK_ROWS where each
+// weight has its own.
 // losses[row] becomes the sum over i of shares[i] * (wanted[i] - rounded[i])^2. `errors` is scratch, [size][rows].
 void gs_round_with_feedback(const float *weights, size_t size, const float *coefficients, const float *shares,
-                            const float *scales, const float *lowest, const float *highest, float *integers,
-                            float *errors, double *losses);
+                            const float *scales, const float *lowest, const float *highest, size_t step,
+                            float *integers, float *errors, double *losses);

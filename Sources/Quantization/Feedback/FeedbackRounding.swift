@@ -8,13 +8,13 @@ import ModelGraph
 /// `(U[i][i] e[i] + sum over k > i of U[i][k] e[k])²`; weights are rounded from the last to the first,
 /// each to the integer with the least term. This is GPTQ (Frantar et al., arXiv 2210.17323) as
 /// Babai's nearest plane; inputs of large power come first. Of several grids each channel takes the
-/// one with the least sum.
+/// one with the least sum. Where blocks of a channel have grids of their own these are chosen first.
 struct FeedbackRounding {
   private let source: TensorData
-  private let recipe: WeightRecipe
+  let recipe: WeightRecipe
   private let moments: InputMoments
   /// For each column of the moments the weight that multiplies it.
-  private let weightOfColumn: [Int]
+  let weightOfColumn: [Int]
   private let correctsMeans: Bool
 
   /// - Parameter correctsMeans: whether a bias will take the mean error, so that only what varies
@@ -30,20 +30,13 @@ struct FeedbackRounding {
     self.correctsMeans = correctsMeans
   }
 
+  /// Neighbouring weights of a channel that share a grid.
+  var blockSize: Int { recipe.storage.block?.size ?? max(1, weightOfColumn.count) }
+
   /// How often the mean error counts beside the squared one, where no bias takes it: it has the same
   /// sign everywhere, so that later layers add it up. Of 0, 1, 5 and 20 this lost least on
   /// convolutional networks and little on language models.
   private var meanWeight: Double { correctsMeans ? -1 : 1 }
-
-  /// How far a range may shrink, in steps.
-  private static func shares(bits: Int) -> [Float] {
-    switch bits {
-    case ...3: [1, 0.92, 0.84, 0.77, 0.7, 0.64, 0.58, 0.52, 0.46, 0.4]
-    case 4: [1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6]
-    case 5...6: [1, 0.95, 0.9, 0.85, 0.8]
-    default: [1, 0.97, 0.93]
-    }
-  }
 
   /// The weights' integers; nil if the source cannot be read.
   ///
@@ -69,7 +62,7 @@ struct FeedbackRounding {
     let count = weightOfColumn.count
     var result = RoundedWeights(
       grids: [], integers: [Int16](repeating: 0, count: channels.count * count),
-      elementsPerChannel: count, meanErrors: correctsMeans ? [] : nil)
+      elementsPerChannel: count, blockSize: blockSize, meanErrors: correctsMeans ? [] : nil)
     let shared = recipe.storage.axis == nil ? sharedGrids(channels) : nil
     var candidates: [[Candidate]] = []
     for group in 0..<moments.groups {
@@ -83,7 +76,7 @@ struct FeedbackRounding {
     let best =
       shared == nil ? candidates.map { FeedbackRounding.least($0) } : bestForAll(candidates)
     for (channel, candidate) in best.enumerated() {
-      if shared == nil || channel == 0 { result.grids.append(candidate.grid) }
+      if shared == nil || channel == 0 { result.grids += candidate.grids }
       for (element, integer) in candidate.integers.enumerated() {
         result.integers[channel * count + element] = integer
       }
@@ -95,12 +88,16 @@ struct FeedbackRounding {
     return result
   }
 
-  /// A channel rounded onto one grid.
+  /// A channel rounded onto its blocks' grids.
   private struct Candidate {
-    var grid: AffineGrid
+    var grids: [AffineGrid]
     /// In the weights' order.
     var integers: [Int16]
     var loss: Double
+
+    func grid(_ weight: Int, _ blockSize: Int) -> AffineGrid {
+      grids[grids.count == 1 ? 0 : weight / blockSize]
+    }
   }
 
   private static func least(_ candidates: [Candidate]) -> Candidate {
@@ -124,22 +121,6 @@ struct FeedbackRounding {
     }
   }
 
-  /// The grid with a smaller range, step by step.
-  private func grids(_ whole: AffineGrid) -> [AffineGrid] {
-    FeedbackRounding.shares(bits: recipe.storage.bits).compactMap { share in
-      var grid = whole
-      if recipe.isSymmetric {
-        grid.scale *= share
-      } else {
-        let low = Float(whole.lowest - whole.zeroPoint) * whole.scale
-        let high = Float(whole.highest - whole.zeroPoint) * whole.scale
-        grid = AffineGrid(
-          minimum: low * share, maximum: high * share, lowest: whole.lowest, highest: whole.highest)
-      }
-      return grid.scale.isNormal ? grid : nil
-    }
-  }
-
   /// Every candidate of up to 16 channels of a group.
   private func round(
     _ channels: [[Float]], _ planes: Planes, _ shared: [AffineGrid]?
@@ -147,8 +128,9 @@ struct FeedbackRounding {
     let lanes = Int(GS_FEEDBACK_ROWS)
     let count = weightOfColumn.count
     let quantizer = ChannelQuantizer(recipe: recipe, capacity: 0)
-    let choices = channels.map { channel in
-      shared ?? channel.withUnsafeBufferPointer { grids(quantizer.wholeGrid($0)) }
+    let tries = channels.map { channel in
+      shared.map { $0.map { [$0] } }
+        ?? channel.withUnsafeBufferPointer { choices($0, planes, quantizer) }
     }
     var weights = [Float](repeating: 0, count: count * lanes)
     for (lane, channel) in channels.enumerated() {
@@ -159,22 +141,36 @@ struct FeedbackRounding {
     var results = [[Candidate]](repeating: [], count: channels.count)
     var integers = [Float](repeating: 0, count: count * lanes)
     var errors = integers
-    for choice in 0..<(choices.map(\.count).max() ?? 0) {
-      let grids = choices.map { $0[min(choice, $0.count - 1)] }
-      func lane(_ value: (AffineGrid) -> Float) -> [Float] {
-        (0..<lanes).map { $0 < grids.count ? value(grids[$0]) : 1 }
+    for choice in 0..<(tries.map(\.count).max() ?? 0) {
+      let grids = tries.map { $0[min(choice, $0.count - 1)] }
+      let perWeight = grids[0].count > 1
+      func spread(_ value: (AffineGrid) -> Float) -> [Float] {
+        var values = [Float](repeating: 1, count: (perWeight ? count : 1) * lanes)
+        for (lane, grids) in grids.enumerated() {
+          let ofBlocks = grids.map(value)
+          guard perWeight else {
+            values[lane] = ofBlocks[0]
+            continue
+          }
+          for (place, column) in planes.order.enumerated() {
+            values[place * lanes + lane] = ofBlocks[weightOfColumn[column] / blockSize]
+          }
+        }
+        return values
       }
       var losses = [Double](repeating: 0, count: lanes)
       gs_round_with_feedback(
-        weights, count, planes.coefficients, planes.shares, lane(\.scale),
-        lane { Float($0.lowest - $0.zeroPoint) }, lane { Float($0.highest - $0.zeroPoint) },
-        &integers, &errors, &losses)
-      for (index, grid) in grids.enumerated() {
+        weights, count, planes.coefficients, planes.shares, spread(\.scale),
+        spread { Float($0.lowest - $0.zeroPoint) }, spread { Float($0.highest - $0.zeroPoint) },
+        perWeight ? lanes : 0, &integers, &errors, &losses)
+      for (index, grids) in grids.enumerated() {
         var candidate = Candidate(
-          grid: grid, integers: [Int16](repeating: 0, count: count), loss: losses[index])
+          grids: grids, integers: [Int16](repeating: 0, count: count), loss: losses[index])
         for (place, column) in planes.order.enumerated() {
-          let integer = Int32(integers[place * lanes + index]) + grid.zeroPoint
-          candidate.integers[weightOfColumn[column]] = Int16(truncatingIfNeeded: integer)
+          let weight = weightOfColumn[column]
+          let integer =
+            Int32(integers[place * lanes + index]) + candidate.grid(weight, blockSize).zeroPoint
+          candidate.integers[weight] = Int16(truncatingIfNeeded: integer)
         }
         results[index].append(candidate)
       }
@@ -187,59 +183,10 @@ struct FeedbackRounding {
   ) -> Double {
     var error = 0.0
     for (column, weight) in weightOfColumn.enumerated() {
-      let step = Int32(candidate.integers[weight]) - candidate.grid.zeroPoint
-      error +=
-        (Double(weights[weight]) - Double(candidate.grid.scale) * Double(step)) * means[column]
+      let grid = candidate.grid(weight, blockSize)
+      let step = Int32(candidate.integers[weight]) - grid.zeroPoint
+      error += (Double(weights[weight]) - Double(grid.scale) * Double(step)) * means[column]
     }
     return error
-  }
-}
-
-/// The triangular factor of a matrix of second moments, in the order in which weights are rounded.
-struct Planes {
-  /// Columns by growing power.
-  let order: [Int]
-  /// `U[i][k] / U[i][i]` for k > i, in that order of columns.
-  let coefficients: [Float]
-  /// `U[i][i]²`.
-  let shares: [Float]
-
-  /// The share of the mean power that is added to each input's own, at first; what cannot be
-  /// factored gets ten times as much.
-  private static let damping = 0.01
-
-  /// Factors a symmetric matrix; an empty or non-finite one counts as that of unrelated inputs.
-  init(_ matrix: [Double]) {
-    let size = Int(Double(matrix.count).squareRoot().rounded())
-    let powers = (0..<size).map { matrix[$0 * size + $0] }
-    order = (0..<size).sorted { (powers[$0], $0) < (powers[$1], $1) }
-    let mean = powers.reduce(0, +) / Double(max(1, size))
-    var factor = [Double](repeating: 0, count: size * size)
-    var damping = Planes.damping * (mean > 0 && mean.isFinite ? mean : 1)
-    while true {
-      for (row, first) in order.enumerated() {
-        for (column, second) in order.enumerated() where column >= row {
-          factor[row * size + column] =
-            matrix[first * size + second] + (row == column ? damping : 0)
-        }
-      }
-      if !mean.isFinite || damping > 1e6 * mean {
-        for index in factor.indices { factor[index] = index % (size + 1) == 0 ? 1 : 0 }
-        break
-      }
-      if gs_factor(&factor, size) == 0 { break }
-      damping *= 10
-    }
-    var coefficients = [Float](repeating: 0, count: size * size)
-    var shares = [Float](repeating: 0, count: size)
-    for row in 0..<size {
-      let pivot = factor[row * size + row]
-      shares[row] = Float(pivot * pivot)
-      for column in (row + 1)..<max(row + 1, size) {
-        coefficients[row * size + column] = Float(factor[row * size + column] / pivot)
-      }
-    }
-    self.coefficients = coefficients
-    self.shares = shares
   }
 }

@@ -1,22 +1,26 @@
 /// Integers that were chosen for a tensor's weights already, channel by channel.
 public struct RoundedWeights: Sendable {
-  /// The grid of each channel, or one for all.
+  /// The grids of each channel's blocks, channel by channel, or one for all.
   public internal(set) var grids: [AffineGrid]
   /// The integers of each channel's weights, in the order of `ChannelRows`.
   var integers: [Int16]
   /// Weights of a channel.
   let elementsPerChannel: Int
+  /// Neighbouring weights of a channel that share a grid.
+  let blockSize: Int
   /// What rounding adds to each output channel's mean, to be taken from its bias; nil where the bias
   /// stays as it is.
   public internal(set) var meanErrors: [Double]?
 
-  /// The grid of a channel.
-  func grid(_ channel: Int) -> AffineGrid { grids[grids.count == 1 ? 0 : channel] }
+  /// The grid of a channel's weight.
+  func grid(_ channel: Int, element: Int = 0) -> AffineGrid {
+    grids[grids.count == 1 ? 0 : (channel * elementsPerChannel + element) / blockSize]
+  }
 
-  /// Puts a channel's integers where a quantizer would have put them.
-  func copy(_ channel: Int, to target: UnsafeMutableBufferPointer<Int32>) {
-    let start = channel * elementsPerChannel
-    for index in 0..<elementsPerChannel { target[index] = Int32(integers[start + index]) }
+  /// Puts integers of a channel where a quantizer would have put them.
+  func copy(_ channel: Int, _ elements: Range<Int>, to target: UnsafeMutableBufferPointer<Int32>) {
+    let start = channel * elementsPerChannel + elements.lowerBound
+    for index in 0..<elements.count { target[index] = Int32(integers[start + index]) }
   }
 }
 
@@ -27,8 +31,8 @@ extension RoundedWeights {
   func dequantized(_ layout: ChannelLayout) -> [Float] {
     var values = [Float](repeating: 0, count: integers.count)
     for channel in 0..<layout.channels {
-      let grid = grid(channel)
       for element in 0..<elementsPerChannel {
+        let grid = grid(channel, element: element)
         let place = (element / layout.inner * layout.channels + channel) * layout.inner
         let steps = Int32(integers[channel * elementsPerChannel + element]) - grid.zeroPoint
         values[place + element % layout.inner] = grid.scale * Float(steps)

@@ -51,15 +51,18 @@ struct GoldenFeedback: Sendable {
   }
 
   private func recipe(
-    _ channels: Int, _ size: Int, bits: Int, isPerTensor: Bool = false
+    _ channels: Int, _ size: Int, bits: Int, isPerTensor: Bool = false, block: Int? = nil
   ) -> WeightRecipe {
-    WeightRecipe(
-      storage: QuantizedStorage(bits: bits, elementType: .int8, axis: isPerTensor ? nil : 0),
+    var storage = QuantizedStorage(bits: bits, elementType: .int8, axis: isPerTensor ? nil : 0)
+    storage.block = block.map { .init(size: $0, axis: 1) }
+    return WeightRecipe(
+      storage: storage,
       layout: ChannelLayout(dimensions: [channels, size], axis: 0, kernelAxis: nil),
       range: .maxMin, round: .nearest, correctsScale: false)
   }
 
-  @Test(arguments: goldenFeedback) func integersAreThoseOfThePaper(golden: GoldenFeedback) {
+  @Test(arguments: goldenFeedback, [0, Int(GS_FEEDBACK_ROWS)])
+  func integersAreThoseOfThePaper(golden: GoldenFeedback, step: Int) {
     let planes = Planes(
       moments(golden.inputs, golden.size).matrix(0))
     let lanes = Int(GS_FEEDBACK_ROWS)
@@ -74,12 +77,15 @@ struct GoldenFeedback: Sendable {
           weights[place * lanes + channel - first] = golden.weights[channel * size + column]
         }
       }
-      func all(_ value: Float) -> [Float] { Array(repeating: value, count: lanes) }
+      func all(_ value: Float) -> [Float] {
+        Array(repeating: value, count: step == 0 ? lanes : size * lanes)
+      }
       var integers = weights
       var errors = weights
       var losses = [Double](repeating: 0, count: lanes)
       gs_round_with_feedback(
         weights, size, planes.coefficients, planes.shares, all(scale), all(-half), all(half - 1),
+        step,
         &integers, &errors, &losses)
       for channel in channels {
         for (place, column) in planes.order.enumerated() {
@@ -116,12 +122,14 @@ struct GoldenFeedback: Sendable {
   @Test(arguments: 1...24 as ClosedRange<UInt64>)
   func resultsChangeLessThanWithNearestRounding(seed: UInt64) throws {
     var numbers = TestNumbers(seed: seed)
+    let block = seed % 3 == 1 ? 4 : nil
     let golden = GoldenFeedback(
-      seed: 100 + seed, channels: numbers.integer(1...20), size: numbers.integer(2...40), rows: 90,
+      seed: 100 + seed, channels: numbers.integer(1...20),
+      size: block.map { $0 * numbers.integer(1...10) } ?? numbers.integer(2...40), rows: 90,
       bits: numbers.integer(2...8), integers: [])
     let isCentered = seed % 2 == 0
     let recipe = recipe(
-      golden.channels, golden.size, bits: golden.bits, isPerTensor: seed % 3 == 0)
+      golden.channels, golden.size, bits: golden.bits, isPerTensor: seed % 3 == 0, block: block)
     let source = TensorData(float32: golden.weights, dimensions: [golden.channels, golden.size])
     let rounded = try #require(
       FeedbackRounding(
@@ -131,16 +139,16 @@ struct GoldenFeedback: Sendable {
     let nearest = WeightEncoder(source: source, recipe: recipe).quantizedConstant(number: 0)
     let slab = nearest.encode(0)
     let plain = slab.integers.enumerated().map { place, integer in
-      let channel = recipe.storage.axis == nil ? 0 : place / golden.size
-      return slab.parameters.scales[channel]
-        * Float(Int32(Int8(bitPattern: integer)) - slab.parameters.zeroPoints[channel])
+      let number = recipe.storage.axis == nil ? 0 : place / (block ?? golden.size)
+      return slab.parameters.scales[number]
+        * Float(Int32(Int8(bitPattern: integer)) - slab.parameters.zeroPoints[number])
     }
     let found = cost(
       golden.weights, rounded.dequantized(recipe.layout), golden.inputs, golden.size,
       isCentered: isCentered)
     let reference = cost(golden.weights, plain, golden.inputs, golden.size, isCentered: isCentered)
     #expect(found <= reference * 1.02 + 1e-12, "seed \(seed): \(found), nearest \(reference)")
-    #expect(rounded.grids.count == (recipe.storage.axis == nil ? 1 : golden.channels))
+    #expect(rounded.grids.count == recipe.scaleCount)
     let limits = -(1 << (golden.bits - 1))..<(1 << (golden.bits - 1))
     #expect(rounded.integers.allSatisfy { limits.contains(Int($0)) }, "seed \(seed)")
     #expect((rounded.meanErrors?.count ?? 0) == (isCentered ? golden.channels : 0))
