@@ -55,7 +55,11 @@ public struct Converter {
       let rounded = try roundedOnSamples(plan, model, comparison, destination)
       Quantizer.apply(plan, rounded: rounded)
     }
-    try dynamic?.apply(to: model, &outline)
+    if let dynamic {
+      try dynamic.apply(to: model, &outline)
+    } else {
+      try destination.lookRowsUp(model, &outline)
+    }
     let collector = SlabCollector(plan, observer)
     let result = try destination.layOut(
       model, runs: !job.isDryRun && (comparison != nil || trial != nil || job.reportFolder != nil),
@@ -75,7 +79,11 @@ public struct Converter {
     if !job.isDryRun {
       let runnable = destination.runnablePath(result)
       let files = try write(result, destination, collector)
-      dynamic?.note(collector.parameters, in: &outline)
+      if let dynamic {
+        dynamic.note(collector.parameters, in: &outline)
+      } else if let plan {
+        outline.restoreIntegers(plan, collector.parameters)
+      }
       outcome.files = files
       if let comparison { outcome.quality = try assess(comparison, runnable, &warnings) }
       if let plan {

@@ -78,6 +78,19 @@ struct Destination {
     AffineFolding.apply(to: model.graph)
   }
 
+  /// Lets lookups in quantized tables read integers, where the format has no such operator.
+  ///
+  /// - Throws: a node that operator set 13 can't express.
+  func lookRowsUp(_ model: Model, _ outline: inout ReportOutline) throws(Failure) {
+    let lookups = job.writesMSLite ? [] : RowLookupInsertion.lookups(in: model.graph)
+    guard !lookups.isEmpty else { return }
+    try raise(model)
+    RowLookupInsertion.apply(lookups, hasZeroPoints: true, to: model)
+    for lookup in lookups {
+      outline.noteInteger(lookup.node, weights: lookup.weights, runsInIntegers: false)
+    }
+  }
+
   /// A model that is laid out, to be written.
   struct Result {
     /// Bytes that will be written.
@@ -127,7 +140,9 @@ struct Destination {
   func byteCount(_ model: Model) throws(Failure) -> Int {
     guard job.writesMSLite else {
       try raise(model)
+      let lookups = RowLookupInsertion.lookups(in: model.graph)
       return try ONNXWriter(model).byteCount
+        + lookups.reduce(0) { $0 + $1.byteBound }
     }
     var translated = try translate(model)
     _ = MSLiteWeightStorage.code(&translated, pool: pool) { _, _ in }

@@ -56,9 +56,11 @@ struct DynamicConversion {
       DynamicQuantizeInsertion.Product(
         node: $0.node, weights: $0.weights, isTransposed: $0.isTransposed, factors: $0.factors)
     }
-    DynamicQuantizeInsertion.apply(
-      products, lookups: plan.lookups.map { .init(node: $0.node, weights: $0.weights) },
-      strategy.scalesRows ? .row : .tensor, to: model)
+    let lookups = plan.lookups.map {
+      RowLookupInsertion.Lookup(node: $0.node, weights: $0.weights)
+    }
+    RowLookupInsertion.apply(lookups, hasZeroPoints: false, to: model)
+    DynamicQuantizeInsertion.apply(products, strategy.scalesRows ? .row : .tensor, to: model)
     for lookup in plan.lookups { outline.noteInteger(lookup.node, weights: lookup.weights) }
     for product in plan.products {
       outline.noteInteger(product.node, weights: product.weights)
@@ -70,18 +72,6 @@ struct DynamicConversion {
     let factors = Dictionary(
       plan.products.map { (ObjectIdentifier($0.weights), $0.factors) }
     ) { first, _ in first }
-    for (entry, parameters) in zip(plan.weights.quantized, parameters) {
-      guard let parts = entry.plan.value.integerParts else { continue }
-      let layout = entry.recipe.layout
-      let scales = parameters.scales
-      let divisors = factors[ObjectIdentifier(entry.plan.value)] ?? nil
-      guard !scales.isEmpty else { continue }
-      outline.restore(parts.integers.name) { elements, _ in
-        for index in elements.indices {
-          elements[index] *= scales[index / layout.inner % layout.channels % scales.count]
-          if let divisors { elements[index] /= divisors[index / layout.channels] }
-        }
-      }
-    }
+    outline.restoreIntegers(plan.weights, parameters, factors: factors.compactMapValues { $0 })
   }
 }

@@ -118,19 +118,21 @@ public struct QuantizedConstant: Sendable {
 }
 
 /// A quantized constant's integers and scales as values of their own, for nodes that compute with
-/// integers. Their elements are those of the constant's `quantized`, whose zero points are 0.
+/// integers. Their elements are those of the constant's `quantized`.
 public struct IntegerParts {
   /// The integers, in the constant's extents.
   public let integers: Value
   /// The scale of each channel, or one without extents.
   public let scales: Value
+  /// The integers that stand for zero, as many as scales; nil if all are 0.
+  public let zeroPoints: Value?
   /// Whether other nodes read the constant's real elements beside.
-  public let keepsFloats: Bool
+  public var keepsFloats = true
 
   /// States the parts.
-  public init(integers: Value, scales: Value, keepsFloats: Bool) {
+  public init(integers: Value, scales: Value, zeroPoints: Value? = nil) {
     self.integers = integers
     self.scales = scales
-    self.keepsFloats = keepsFloats
+    self.zeroPoints = zeroPoints
   }
 }

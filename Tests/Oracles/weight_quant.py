@@ -314,8 +314,59 @@ def compare(use, axes, scope, node, model, options):
     return line, numpy_equal and runtime_equal and right_axis
 
 
+def unfold_lookups(model):
+    """The model with rows of tables looked up as floats: each Gather of integers, Cast, Sub of zero points and Mul by
+    scales becomes DequantizeLinear and Gather."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    scope = next(scopes(result))
+
+    def producer(name, kind):
+        node = scope.producers.get(name)
+        return node if node is not None and node.op_type == kind else None
+
+    def parameters(name):
+        """(constant's name, axis) behind Unsqueeze of Gather, or itself."""
+        spread = producer(name, "Unsqueeze")
+        rows = producer(spread.input[0], "Gather") if spread else None
+        name = rows.input[0] if rows else name
+        tensor = scope.constant(name)
+        return name, 0 if rows else 1 if tensor is not None and len(tensor.dims) == 1 else None
+
+    found = {}
+    for node in scope.nodes:
+        steps = producer(node.input[0], "Sub") if node.op_type == "Mul" else None
+        floats = producer(steps.input[0], "Cast") if steps else None
+        rows = producer(floats.input[0], "Gather") if floats else None
+        zeros = producer(steps.input[1], "Cast") if rows else None
+        table = scope.constant(rows.input[0]) if zeros else None
+        if table is None:
+            continue
+        scale, axis = parameters(node.input[1])
+        zero, _ = parameters(zeros.input[0])
+        name = f"{rows.input[0]}_table"
+        found[node.output[0]] = (
+            helper.make_node("DequantizeLinear", [rows.input[0], scale, zero], [name], axis=axis or 0),
+            helper.make_node("Gather", [name, rows.input[1]], list(node.output), axis=attribute(rows, "axis", 0)))
+    made, nodes = set(), []
+    for node in scope.nodes:
+        dequantize, gather = found.get(node.output[0], (None, None)) if node.output else (None, None)
+        if gather is None:
+            nodes.append(node)
+            continue
+        if dequantize.output[0] not in made:
+            nodes.insert(0, dequantize)
+        made.add(dequantize.output[0])
+        nodes.append(gather)
+    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del result.graph.node[:]
+    result.graph.node.extend(nodes)
+    return result
+
+
 def check(float_model, quantized_model, options):
     """Compare two models; prints the report and returns the number of mismatches."""
+    quantized_model = unfold_lookups(quantized_model)
     found = {scope.path: scope for scope in scopes(quantized_model)}
     quantized, kept, mismatches = {}, {}, 0
     for use in weight_uses(float_model):

@@ -89,10 +89,12 @@ struct ReportOutline: Sendable {
     }
   }
 
-  /// Notes that a node runs in integers, on those of a constant.
-  mutating func noteInteger(_ node: Node, weights: Value) {
+  /// Notes that a node reads the integers of a constant.
+  ///
+  /// - Parameter runsInIntegers: whether that makes it an integer operator.
+  mutating func noteInteger(_ node: Node, weights: Value, runsInIntegers: Bool = true) {
     guard let index = indices[ObjectIdentifier(node)] else { return }
-    operators[index].isInteger = true
+    operators[index].isInteger = runsInIntegers
     guard let parts = weights.integerParts else { return }
     for port in operators[index].ports.indices
     where operators[index].ports[port].tensor == weights.name {
@@ -100,9 +102,29 @@ struct ReportOutline: Sendable {
     }
   }
 
-  /// Says how elements of a stand-in are brought back to the float tensor's units.
-  mutating func restore(_ standIn: String, _ restoration: @escaping Restoration) {
-    restorations[standIn] = restoration
+  /// Says how integers that nodes read are brought back to the float tensors' units.
+  ///
+  /// - Parameters:
+  ///   - parameters: scales and zero points of the plan's quantized constants.
+  ///   - factors: what the rows of a constant were multiplied by before they were quantized.
+  mutating func restoreIntegers(
+    _ plan: QuantizationPlan, _ parameters: [TensorParameters],
+    factors: [ObjectIdentifier: [Float]] = [:]
+  ) {
+    for (entry, parameters) in zip(plan.quantized, parameters) {
+      guard let parts = entry.plan.value.integerParts, !parameters.scales.isEmpty else { continue }
+      let layout = entry.recipe.layout
+      let scales = parameters.scales
+      let zeroPoints = parameters.zeroPoints.map(Float.init)
+      let divisors = factors[ObjectIdentifier(entry.plan.value)]
+      restorations[parts.integers.name] = { elements, _ in
+        for index in elements.indices {
+          let channel = index / layout.inner % layout.channels % scales.count
+          elements[index] = (elements[index] - zeroPoints[channel]) * scales[channel]
+          if let divisors { elements[index] /= divisors[index / layout.channels] }
+        }
+      }
+    }
   }
 
   /// Notes which values hold the rounded elements of activations now. A node's result is reported

@@ -153,7 +153,8 @@ struct ONNXMessageBuilder {
   ) throws(Failure) -> (tensors: [ONNXTensor], nodes: [ONNXNode]) {
     let name = value.name
     let parts = value.integerParts
-    let hasZeroPoints = parts?.keepsFloats ?? true
+    let keepsFloats = parts?.keepsFloats ?? true
+    let hasZeroPoints = keepsFloats || parts?.zeroPoints != nil
     let channels = constant.channelCount
     let type = constant.storage.elementType
     guard let integerBytes = type.byteCount(of: constant.source.elementCount),
@@ -177,7 +178,9 @@ struct ONNXMessageBuilder {
     let scales = payloadTensor(
       parts?.scales.name ?? names.make(name + "_scale"), .float32, shape, scalePayload)
     guard let zeroPointPayload else { return ([integers, scales], []) }
-    let zeroPoints = payloadTensor(names.make(name + "_zero_point"), type, shape, zeroPointPayload)
+    let zeroPoints = payloadTensor(
+      parts?.zeroPoints?.name ?? names.make(name + "_zero_point"), type, shape, zeroPointPayload)
+    guard keepsFloats else { return ([integers, scales, zeroPoints], []) }
     var dequantize = ONNXNode()
     dequantize.opType = "DequantizeLinear"
     dequantize.name = name + "_DequantizeLinear"
