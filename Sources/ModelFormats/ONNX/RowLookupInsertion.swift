@@ -26,9 +26,24 @@ public struct RowLookupInsertion {
     }
   }
 
-  /// The Gathers of the main graph along the first axis of quantized float32 tables whose integers
-  /// take whole bytes and have no blocks.
+  /// The Gathers of the main graph along the first axis of quantized float32 tables that nothing else
+  /// reads and whose integers take whole bytes and have no blocks.
+  ///
+  /// - Complexity: O(edges).
   public static func lookups(in graph: Graph) -> [Lookup] {
+    let found = candidates(in: graph)
+    var counts: [ObjectIdentifier: Int] = [:]
+    for reader in graph.allGraphs.flatMap({ graph in
+      graph.nodes.flatMap { $0.inputs.compactMap { $0 } } + graph.outputs
+    }) { counts[ObjectIdentifier(reader), default: 0] += 1 }
+    let looked = Dictionary(grouping: found) { ObjectIdentifier($0.weights) }
+    return found.filter {
+      let table = ObjectIdentifier($0.weights)
+      return counts[table] == looked[table]?.count
+    }
+  }
+
+  private static func candidates(in graph: Graph) -> [Lookup] {
     graph.nodes.compactMap { node in
       guard node.isONNX("Gather"), (node.int("axis") ?? 0) == 0, node.inputs.count > 1,
         let table = node.inputs[0], let quantized = table.quantized,
