@@ -94,6 +94,7 @@ interop: build $(VENV) $(INTEROP)/ms_runtime
 # with onnxruntime on the models in the folder GSCONVERT_MODELS, and kills conversions.
 verify: build $(VENV)
 	$(VENV)/bin/python Tests/Oracles/verify_all.py $(BINARY)
+	$(VENV)/bin/python Tests/Oracles/runtime_operators.py $(BINARY)
 	$(VENV)/bin/python Tests/Oracles/preprocessing.py $(BINARY)
 	$(VENV)/bin/python Tests/Oracles/reports.py $(BINARY) $(REPORT_MODELS)
 	$(VENV)/bin/python Tests/Oracles/inference.py $(BINARY) $(GSCONVERT_MODELS)

@@ -69,6 +69,10 @@ extension KeyTable {
           + "DequantizeLinear, operator set 21; ONNX files only); channels that aren't whole blocks, "
           + "and without the key all, have one scale."),
       Setting(
+        "runtime_operators", .boolean, default: "false", for: .fixedBit,
+        "Whether weights in blocks are written for onnxruntime's own operators MatMulNBits and "
+          + "GatherBlockQuantized, which only it runs; needs group_size and up to 8 bits."),
+      Setting(
         "quant_strategy", .words(of: WeightQuantStrategy.self), default: "MAX_MIN", for: .fixedBit,
         "What the integers are fitted to: the weights (MAX_MIN) or the output on samples (GPTQ, "
           + "up to 8 bits)."),

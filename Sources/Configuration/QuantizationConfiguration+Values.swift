@@ -49,6 +49,7 @@ extension QuantizationConfiguration.Weight {
       weightRoundMethod: section.word("weight_round_method"),
       dequantStrategy: section.optionalWord("dequant_strategy"),
       groupSize: section.optionalWord("group_size"),
+      runtimeOperators: section.boolean("runtime_operators"),
       quantStrategy: section.word("quant_strategy"),
       maxSegments: section.integer("max_segments"))
   }

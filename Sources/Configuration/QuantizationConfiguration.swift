@@ -24,6 +24,8 @@ public struct QuantizationConfiguration: Sendable {
     public var dequantStrategy: DequantStrategy?
     /// Weights that share a scale; nil for those of a channel.
     public var groupSize: GroupSize?
+    /// Whether weights in blocks are written for onnxruntime's own operators.
+    public var runtimeOperators: Bool
     /// What the integers are fitted to.
     public var quantStrategy: WeightQuantStrategy
     /// Parallel decoding segments.

@@ -67,6 +67,17 @@ struct QuantizationRules {
         .keyConflict, "enable_encode=false needs bit_num 8 or 16, not \(bits)", KeyTable.common,
         "enable_encode", label: "bit_num=\(bits) is always packed")
     }
+    if value("weight_quant_param", "runtime_operators") == .boolean(true) {
+      if parsed.value(section: "weight_quant_param", key: "group_size") == nil {
+        report(
+          .keyConflict, "runtime_operators=true needs group_size", "weight_quant_param",
+          "runtime_operators", label: "MatMulNBits has a scale for each block; add group_size=32")
+      } else if bits > 8 {
+        report(
+          .keyConflict, "runtime_operators=true needs bit_num up to 8, not \(bits)",
+          KeyTable.common, "bit_num", label: "MatMulNBits has integers of 4 or 8 bits")
+      }
+    }
     if bits == 0, parsed.value(section: "weight_quant_param", key: "dequant_strategy") != nil {
       report(
         .keyConflict, "dequant_strategy=ON_THE_FLY needs a fixed bit_num", "weight_quant_param",

@@ -39,6 +39,8 @@ public struct ConversionJob: Sendable {
   public var packsWeights = true
   /// Whether weights shall become float in front of each operator rather than at loading.
   public var dequantizesOnTheFly = false
+  /// Whether an ONNX file may use onnxruntime's own operators for weights in blocks.
+  public var usesRuntimeOperators = false
   /// Whether weights are quantized; a `.ms` file may stay float.
   public var quantizesWeights = true
   /// Whether four-dimensional inputs of a `.ms` file keep channels before height and width.
@@ -114,6 +116,7 @@ public struct ConversionJob: Sendable {
     }
     if configuration.quantType == .weightQuant {
       dequantizesOnTheFly = weight.dequantStrategy == .onTheFly
+      usesRuntimeOperators = weight.runtimeOperators
       weights.groupSize = weight.groupSize.flatMap { Int($0.rawValue) }
     }
     if configuration.quantType == .dynamicQuant {

@@ -120,8 +120,13 @@ struct Destination {
   ) throws(Failure) -> Result {
     guard job.writesMSLite else {
       try raise(model)
+      var twin: ONNXTwin?
+      if job.usesRuntimeOperators {
+        twin = runs ? try ONNXTwin(model, beside: job.outputPath, pool: pool) : nil
+        RuntimeOperatorInsertion.apply(to: model)
+      }
       let writer = try ONNXWriter(model)
-      return Result(byteCount: writer.byteCount, twin: nil, writer: .onnx(writer))
+      return Result(byteCount: writer.byteCount, twin: twin, writer: .onnx(writer))
     }
     let twin = runs ? try ONNXTwin(model, beside: job.outputPath, pool: pool) : nil
     var translated = try translate(model)

@@ -12,6 +12,17 @@ public struct QuantizedStorage: Hashable, Sendable {
   /// Blocks of a two-dimensional constant along the axis beside `axis`, each with one scale; nil
   /// where a channel has one.
   public var block: Block?
+  /// Where the integers lie.
+  public var arrangement = Arrangement.tensor
+
+  /// Orders of integers.
+  public enum Arrangement: Hashable, Sendable {
+    /// Signed, in the constant's extents.
+    case tensor
+    /// Shifted to start at 0, each channel's blocks one after another, whatever the extents; so are
+    /// scales and zero points. MatMulNBits of onnxruntime reads this.
+    case blockRows
+  }
 
   /// How channels are divided into blocks.
   public struct Block: Hashable, Sendable {
@@ -88,7 +99,7 @@ public struct QuantizedConstant: Sendable {
   /// The float elements.
   public let source: TensorData
   /// How the integers are stored.
-  public let storage: QuantizedStorage
+  public var storage: QuantizedStorage
   /// Number of scales: the extent of the axis, or 1.
   public let channelCount: Int
   /// Number of independent slabs.
@@ -97,14 +108,13 @@ public struct QuantizedConstant: Sendable {
   public let slabByteCount: Int
   /// The parameters, where the integers are made already.
   public let knownParameters: EncodedParameters?
-  /// Makes one slab.
-  public let encode: @Sendable (_ slab: Int) -> EncodedSlab
+  private let makeSlab: @Sendable (_ slab: Int, _ storage: QuantizedStorage) -> EncodedSlab
 
   /// States a quantized constant.
   public init(
     number: Int, source: TensorData, storage: QuantizedStorage, channelCount: Int, slabCount: Int,
     slabByteCount: Int, knownParameters: EncodedParameters? = nil,
-    encode: @escaping @Sendable (_ slab: Int) -> EncodedSlab
+    encode: @escaping @Sendable (_ slab: Int, _ storage: QuantizedStorage) -> EncodedSlab
   ) {
     self.number = number
     self.source = source
@@ -113,8 +123,11 @@ public struct QuantizedConstant: Sendable {
     self.slabCount = slabCount
     self.slabByteCount = slabByteCount
     self.knownParameters = knownParameters
-    self.encode = encode
+    makeSlab = encode
   }
+
+  /// Makes one slab.
+  public func encode(_ slab: Int) -> EncodedSlab { makeSlab(slab, storage) }
 }
 
 /// A quantized constant's integers and scales as values of their own, for nodes that compute with

@@ -9,6 +9,7 @@ final class ChannelRows {
   private let firstChannel: Int
   private let floats: UnsafeBufferPointer<Float>
   private let elementByteCount: Int
+  private let keepsRows: Bool
   private let scratch: UnsafeMutableBufferPointer<Float>
   private let stored: UnsafeMutableRawBufferPointer
   private var gathered = 0..<0
@@ -20,10 +21,14 @@ final class ChannelRows {
   private static let scratchByteCount = 1 << 20
 
   /// `floats` begins with channel `firstChannel`; integers are stored in `elementByteCount` bytes.
+  ///
+  /// - Parameter keepsRows: whether integers stay channel by channel rather than go where the tensor
+  ///   has them.
   init(
     layout: ChannelLayout, firstChannel: Int, floats: UnsafeBufferPointer<Float>,
-    elementByteCount: Int
+    elementByteCount: Int, keepsRows: Bool = false
   ) {
+    self.keepsRows = keepsRows
     self.layout = layout
     self.firstChannel = firstChannel
     self.floats = floats
@@ -78,7 +83,7 @@ final class ChannelRows {
     into output: UnsafeMutableRawBufferPointer
   ) {
     let count = layout.elementsPerChannel
-    let isDirect = layout.outer == 1
+    let isDirect = layout.outer == 1 || keepsRows
     let base = isDirect ? output.baseAddress : stored.baseAddress
     let first = isDirect ? firstChannel : gathered.lowerBound
     guard let base, let input = integers.baseAddress else { return }
@@ -92,9 +97,9 @@ final class ChannelRows {
 
   /// Puts the integers of the gathered channels where the tensor has them.
   func scatter(into output: UnsafeMutableRawBufferPointer) {
-    guard layout.outer > 1, let input = stored.baseAddress, let base = output.baseAddress else {
-      return
-    }
+    guard layout.outer > 1, !keepsRows, let input = stored.baseAddress,
+      let base = output.baseAddress
+    else { return }
     let first = gathered.lowerBound - firstChannel
     if layout.inner == 1 {
       let target = base + first * elementByteCount

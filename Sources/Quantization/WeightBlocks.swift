@@ -15,16 +15,17 @@ extension WeightEncoder {
   /// One grid for each block of each channel.
   ///
   /// Parameters are in the order of the tensor of scales: along channels fastest if blocks lie along
-  /// the first axis.
+  /// the first axis and integers keep the tensor's extents.
   func encodeBlocks(
     _ block: QuantizedStorage.Block, _ floats: UnsafeBufferPointer<Float>, _ channels: Range<Int>,
     into output: UnsafeMutableRawBufferPointer, _ parameters: inout EncodedParameters
   ) {
     let count = layout.elementsPerChannel / block.size
+    let keepsRows = recipe.storage.arrangement == .blockRows
     parameters.firstChannel = channels.lowerBound * count
     let rows = ChannelRows(
       layout: layout, firstChannel: hasRowChannels ? channels.lowerBound : 0, floats: floats,
-      elementByteCount: elementByteCount)
+      elementByteCount: elementByteCount, keepsRows: keepsRows)
     let quantizer = ChannelQuantizer(recipe: recipe, capacity: block.size)
     let whole = UnsafeMutableBufferPointer<Int32>.allocate(capacity: layout.elementsPerChannel)
     defer { whole.deallocate() }
@@ -48,7 +49,7 @@ extension WeightEncoder {
       }
       rows.store(whole, channel, into: output)
     }
-    guard block.axis == 0 else { return }
+    guard block.axis == 0, !keepsRows else { return }
     parameters.scales = WeightEncoder.turned(parameters.scales, rows: channels.count)
     parameters.zeroPoints = WeightEncoder.turned(parameters.zeroPoints, rows: channels.count)
   }

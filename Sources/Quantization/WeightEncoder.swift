@@ -8,7 +8,7 @@ import Support
 /// floats, whatever the operator's layout.
 struct WeightEncoder: Sendable {
   let source: TensorData
-  let recipe: WeightRecipe
+  var recipe: WeightRecipe
   /// Integers that are chosen already; nil to choose them.
   var rounded: RoundedWeights?
 
@@ -39,7 +39,11 @@ struct WeightEncoder: Sendable {
       channelCount: recipe.scaleCount,
       slabCount: (layout.channels + perSlab - 1) / perSlab,
       slabByteCount: perSlab * layout.elementsPerChannel * 4,
-      encode: { [self] slab in encode(slab) })
+      encode: { [self] slab, storage in
+        var encoder = self
+        encoder.recipe.storage = storage
+        return encoder.encode(slab)
+      })
   }
 
   private func encode(_ slab: Int) -> EncodedSlab {
@@ -76,7 +80,12 @@ struct WeightEncoder: Sendable {
         encodePerChannel(floats, channels, into: output, &parameters)
       }
     }
-    return (recipe.storage.elementType == .int4 ? packed(stored) : stored, parameters)
+    var integers = recipe.storage.elementType == .int4 ? packed(stored) : stored
+    if recipe.storage.arrangement == .blockRows {
+      let shift: UInt8 = recipe.storage.elementType == .int4 ? 0x88 : 0x80
+      for index in integers.indices { integers[index] ^= shift }
+    }
+    return (integers, parameters)
   }
 
   /// Two 4-bit integers to a byte.

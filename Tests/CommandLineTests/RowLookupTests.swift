@@ -16,7 +16,8 @@ import Testing
   @Test(arguments: ["true", "false"]) func onlyRowsThatAreLookedUpBecomeFloats(
     perChannel: String
   ) throws {
-    let nodes = try nodes("lookup_tables", "[weight_quant_param]\nper_channel=\(perChannel)\n")
+    let nodes = try nodes(
+      "lookup_tables", "[weight_quant_param]\nbias_correction=false\nper_channel=\(perChannel)\n")
     #expect(nodes.contains("word_rows_Gather"))
     #expect(nodes.contains("kind_rows_Gather"))
     #expect(nodes.contains("word_scales_Gather") == (perChannel == "true"))

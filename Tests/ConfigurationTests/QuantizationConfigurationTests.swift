@@ -17,7 +17,8 @@ import Testing
       configuration.weight
         == .init(
           perChannel: true, biasCorrection: true, weightRangeMethod: .auto,
-          weightRoundMethod: .squant, dequantStrategy: nil, quantStrategy: .maxMin, maxSegments: 1))
+          weightRoundMethod: .squant, dequantStrategy: nil, runtimeOperators: false,
+          quantStrategy: .maxMin, maxSegments: 1))
     #expect(
       configuration.mixedBit
         == .init(initScale: 0.02, autoTune: false, useCVData: false, maxIterations: 40))
@@ -85,7 +86,8 @@ import Testing
       configuration.effectiveLines == common + [
         "[weight_quant_param]  per_channel=true (default)  bias_correction=true (default)",
         "   weight_range_method=AUTO (default)  weight_round_method=SQUANT (default)",
-        "   quant_strategy=MAX_MIN (default)  max_segments=1 (default)",
+        "   runtime_operators=false (default)  quant_strategy=MAX_MIN (default)"
+          + "  max_segments=1 (default)",
         "[transform_quant_param]  export_precision_mode=QUANT (default)",
       ])
   }

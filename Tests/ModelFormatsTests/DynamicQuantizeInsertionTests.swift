@@ -16,7 +16,7 @@ import Testing
         number: 0, source: TensorData(float32: [1, 2, 3, 4], dimensions: [2, 2]),
         storage: QuantizedStorage(bits: 8, elementType: .int8, axis: 1), channelCount: 2,
         slabCount: 1, slabByteCount: 16,
-        encode: { _ in
+        encode: { _, _ in
           EncodedSlab(
             byteOffset: 0, integers: [1, 2, 3, 4],
             parameters: EncodedParameters(firstChannel: 0, scales: [1, 1], zeroPoints: [0, 0]))

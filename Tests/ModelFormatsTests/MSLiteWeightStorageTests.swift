@@ -18,7 +18,7 @@ import Testing
     let constant = QuantizedConstant(
       number: 0, source: TensorData(float32: integers.map { Float($0) }), storage: storage,
       channelCount: 1, slabCount: 1, slabByteCount: 4 * integers.count,
-      encode: { _ in
+      encode: { _, _ in
         EncodedSlab(
           byteOffset: 0, integers: bytes,
           parameters: EncodedParameters(firstChannel: 0, scales: [0.5], zeroPoints: [0]))

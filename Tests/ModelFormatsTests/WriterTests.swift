@@ -135,7 +135,7 @@ import Testing
       number: number, source: data,
       storage: QuantizedStorage(bits: 8, elementType: .int8, axis: axis), channelCount: channels,
       slabCount: 1, slabByteCount: 100,
-      encode: { _ in
+      encode: { _, _ in
         EncodedSlab(
           byteOffset: 0,
           integers: (0..<data.elementCount).map { UInt8(truncatingIfNeeded: $0) },

@@ -157,6 +157,9 @@ struct ONNXMessageBuilder {
     let hasZeroPoints = keepsFloats || parts?.zeroPoints != nil
     let channels = constant.channelCount
     let type = constant.storage.elementType
+    if let parts, constant.storage.arrangement == .blockRows {
+      return (try blockRows(constant, parts), [])
+    }
     guard let integerBytes = type.byteCount(of: constant.source.elementCount),
       let zeroPointBytes = type.byteCount(of: channels)
     else { throw Failure(.internalError, "'\(name)' is stored as \(type.name)") }
@@ -212,6 +215,29 @@ struct ONNXMessageBuilder {
     to.type = AttributeKind.int.rawValue
     cast.attribute = [to]
     return ([integers, scales, zeroPoints], [dequantize, cast])
+  }
+
+  /// The constants of a MatMulNBits.
+  private mutating func blockRows(
+    _ constant: QuantizedConstant, _ parts: IntegerParts
+  ) throws(Failure) -> [ONNXTensor] {
+    guard let zeroPoints = parts.zeroPoints, let block = constant.storage.block,
+      let rows = BlockRows(constant)
+    else { throw Failure(.internalError, "'\(parts.integers.name)' has no blocks") }
+    let scalePayload = addPayload(.parameters, constant.channelCount * 4)
+    let zeroPointPayload = addPayload(.parameters, rows.channels * rows.zeroPointBytes)
+    let integerPayload = addPayload(
+      .integers(constant, scales: Int(scalePayload), zeroPoints: Int(zeroPointPayload)),
+      rows.channels * rows.blocks * rows.bytesPerBlock(block.size))
+    let channels = Int64(rows.channels)
+    return [
+      payloadTensor(
+        parts.integers.name, .uint8,
+        [channels, Int64(rows.blocks), Int64(rows.bytesPerBlock(block.size))], integerPayload),
+      payloadTensor(parts.scales.name, .float32, [channels * Int64(rows.blocks)], scalePayload),
+      payloadTensor(
+        zeroPoints.name, .uint8, [channels * Int64(rows.zeroPointBytes)], zeroPointPayload),
+    ]
   }
 
   private func payloadTensor(

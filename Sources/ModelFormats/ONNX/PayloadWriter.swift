@@ -98,6 +98,11 @@ struct PayloadWriter: Sendable {
     _ parameters: EncodedParameters, of constant: QuantizedConstant, at offset: Int
   ) throws(SystemError) {
     let first = parameters.firstChannel
+    if constant.storage.arrangement == .blockRows, let rows = BlockRows(constant) {
+      try write(
+        rows.packed(parameters.zeroPoints), at: offset + first / rows.blocks * rows.zeroPointBytes)
+      return
+    }
     switch constant.storage.elementType {
     case .int4:
       let low = parameters.zeroPoints.indices.filter { $0 % 2 == 0 }

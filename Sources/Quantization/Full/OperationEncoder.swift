@@ -30,7 +30,7 @@ struct OperationEncoder: @unchecked Sendable {
       QuantizedConstant(
         number: number, source: source, storage: storage, channelCount: parameters.scales.count,
         slabCount: 1, slabByteCount: bytes.count, knownParameters: parameters,
-        encode: { _ in EncodedSlab(byteOffset: 0, integers: bytes, parameters: parameters) })
+        encode: { _, _ in EncodedSlab(byteOffset: 0, integers: bytes, parameters: parameters) })
     }
   }
 
