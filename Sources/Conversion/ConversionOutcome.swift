@@ -92,6 +92,8 @@ public struct FullFacts: Sendable {
   public var calibrationSeconds: Double
   /// The share of the model's multiply-adds that these take; nil where shapes aren't known.
   public var integerShare: Double?
+  /// How the ranges did against MAX_MIN's; nil where they weren't compared.
+  public var rangeTrial: RangeTrialFacts?
 }
 
 /// What the reports about distributions rest on.

@@ -1,11 +1,9 @@
-import Calibration
 import GraphPasses
 import ModelFormats
 import ModelGraph
 import Quantization
 import Reports
 import SampleData
-import Statistics
 import Support
 
 /// Quantizes weights and activations: fold, plan, calibrate, quantize, write, compare.
@@ -41,29 +39,28 @@ struct FullConversion {
       outcome.seconds = ProcessUsage.seconds - start
       return (outcome, [])
     }
-    let calibrated = try calibrate(model, plan, samples)
-    plan = planner.plan(model.graph, unusable: calibrated.unusable)
+    var calibrated = try calibrate(model, plan, samples)
+    if let whole = calibrated.wholeRangeFacts {
+      let trial = try RangeTrial(conversion: self, calibrated: calibrated, samples: samples)
+        .run(against: whole)
+      outcome.full?.rangeTrial = trial
+      if trial.prefersWholeRanges { calibrated.facts = whole }
+    }
+    plan = planner.plan(model.graph, unusable: calibrated.unusable(in: plan))
     guard !plan.operations.isEmpty else { throw nothingQuantized(plan) }
     outcome.full?.calibrationSeconds = calibrated.seconds
     describe(plan, in: &outcome)
     outcome.full?.integerShare = integerShare(plan, MultiplyAdds(shapes: calibrated.shapes))
     var warnings = CalibrationWarnings(graph: model.graph, facts: calibrated.facts).diagnostics
     var outline = ReportOutline(model.graph, absorbing: plan.operations)
-    let operations = FullQuantizer(plan, full.settings, facts: calibrated.facts, pool: pool)
-      .apply(to: model.graph)
+    let (operations, pairs) = try quantize(model, plan, calibrated.facts)
     outcome.constants = operations.map { quantizedFacts($0) } + floatFacts(plan)
-    UnusedRemoval.removeConstants(from: model.graph)
-    try OpsetUpgrade.raise(model, to: max(13, outcome.operatorSets.before))
-    let pairs = QuantizeLinearInsertion.apply(to: model)
     if !job.writesMSLite { outcome.operatorSets.after = model.standardOperatorVersion }
     let result = try destination.layOut(model, runs: true)
     outcome.outputByteCount = result.byteCount
     outcome.files = try destination.write(result)
     let runnable = destination.runnablePath(result)
-    outcome.quality = try Assessment(
-      job: job, writtenPath: runnable, pool: pool, observer: observer,
-      arithmetic: full.settings.profile.fusesIntegerOperators ? .integer : .simulated
-    ).run(samples, calibrated: samples.count)
+    outcome.quality = try assess(runnable, samples)
     outline.note(operations)
     outline.note(pairs)
     outline.rename(types: result.operatorTypes)
@@ -76,6 +73,25 @@ struct FullConversion {
     outcome.trial = try trial?.run(runnable, threads: job.threads)
     outcome.seconds = ProcessUsage.seconds - start
     return (outcome, warnings)
+  }
+
+  /// Gives a graph the plan's integers.
+  func quantize(
+    _ model: Model, _ plan: FullPlan, _ facts: [String: ActivationFacts]
+  ) throws(Failure) -> (operations: [QuantizedOperation], pairs: [InsertedPair]) {
+    let operations = FullQuantizer(plan, full.settings, facts: facts, pool: pool)
+      .apply(to: model.graph)
+    UnusedRemoval.removeConstants(from: model.graph)
+    try OpsetUpgrade.raise(model, to: max(13, model.standardOperatorVersion))
+    return (operations, QuantizeLinearInsertion.apply(to: model))
+  }
+
+  /// Compares what was quantized with the float model.
+  func assess(_ path: String, _ samples: CalibrationSet) throws(Failure) -> QualityReport {
+    try Assessment(
+      job: job, writtenPath: path, pool: pool, observer: observer,
+      arithmetic: full.settings.profile.fusesIntegerOperators ? .integer : .simulated
+    ).run(samples, calibrated: samples.count)
   }
 
   private func describe(_ plan: FullPlan, in outcome: inout ConversionOutcome) {
@@ -114,58 +130,6 @@ struct FullConversion {
     }
     outcome.files += reports.files
     return reports.warnings
-  }
-
-  private func calibrate(
-    _ model: Model, _ plan: FullPlan, _ samples: CalibrationSet
-  ) throws(Failure) -> Calibrated {
-    let start = ProcessUsage.seconds
-    let shapesOnly = plan.floats.flatMap { MultiplyAdds.activations(of: $0.node) }.map {
-      Calibrator.Target(name: $0.name, trailingAxes: nil, needsStatistics: false)
-    }
-    let calibrator = try Calibrator(
-      model: model,
-      targets: plan.groups.flatMap(\.values).map { value in
-        .init(name: value.name, trailingAxes: plan.trailingAxes(of: value))
-      } + shapesOnly, request: full.method.request)
-    observer?.began("calibrate", total: samples.count, of: .samples)
-    defer { observer?.ended() }
-    let gathered = try calibrator.run(
-      samples.count, workers: pool,
-      sample: { (index) throws(Failure) in try samples.sample(index) },
-      finished: { [observer] in observer?.advanced(by: 1) })
-    let profile = full.settings.profile
-    let grid = IntegerGrid(
-      levels: profile.activationIntegers.count, isSymmetric: profile.hasSymmetricActivations)
-    let names = plan.observedNames.sorted()
-    let method = full.method
-    let facts = pool.map(names.count) { index in
-      (
-        names[index],
-        gathered[names[index]].flatMap { ActivationFacts($0, method: method, grid: grid) }
-      )
-    }
-    var calibrated = Calibrated(
-      facts: [:], unusable: [:], shapes: gathered.mapValues(\.shape),
-      seconds: ProcessUsage.seconds - start)
-    for (name, facts) in facts { calibrated.facts[name] = facts }
-    for value in plan.groups.flatMap(\.values) where calibrated.facts[value.name] == nil {
-      calibrated.unusable[ObjectIdentifier(value)] =
-        gathered[value.name] == nil ? .neverRun : .nonFiniteActivation
-    }
-    for value in plan.functionActivations {
-      guard let facts = calibrated.facts[value.name], facts.isHuge else { continue }
-      calibrated.unusable[ObjectIdentifier(value)] = .hugeRange
-    }
-    return calibrated
-  }
-
-  private struct Calibrated {
-    var facts: [String: ActivationFacts]
-    var unusable: [ObjectIdentifier: FloatOperatorReason]
-    /// Extents in the first sample, by name.
-    var shapes: [String: [Int]]
-    var seconds: Double
   }
 
   // MARK: Facts

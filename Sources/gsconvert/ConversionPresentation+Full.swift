@@ -33,6 +33,13 @@ extension ConversionPresentation {
       }
     }
     guard let full = outcome.full else { return lines }
+    if let trial = full.rangeTrial {
+      let (least, whole) = (decibels(trial.chosen), decibels(trial.whole))
+      lines.append(
+        trial.prefersWholeRanges
+          ? "ranges     MAX_MIN: \(whole), with the least error of each tensor \(least)"
+          : "ranges     least error of each tensor: \(least), with MAX_MIN \(whole)")
+    }
     let share = full.integerShare.map { ", \(NumberText.fixed($0 * 100, 1)) % of multiply-adds," }
     lines.append(
       "integer    \(full.integerOperatorCount) of "
@@ -67,6 +74,7 @@ extension ConversionPresentation {
       ("activationQuantMethod", .string(configuration.full.activationQuantMethod.rawValue)),
       ("samples", .integer(full.sampleCount)),
       ("calibrationSeconds", .number(full.calibrationSeconds)),
+      ("ranges", full.rangeTrial.map(json) ?? .null),
       ("integerOperators", .integer(full.integerOperatorCount)),
       ("quantizedActivations", .integer(full.activationCount)),
       ("integerShare", full.integerShare.map { .number($0) } ?? .null),
@@ -82,6 +90,13 @@ extension ConversionPresentation {
       ),
     ]
     return members
+  }
+
+  private func json(_ trial: RangeTrialFacts) -> JSONValue {
+    .object([
+      ("taken", .string(trial.prefersWholeRanges ? "MAX_MIN" : "AUTO")),
+      ("autoSqnr", .number(trial.chosen)), ("maxMinSqnr", .number(trial.whole)),
+    ])
   }
 
   /// How the results compare.
