@@ -63,6 +63,8 @@ public struct ConversionOutcome: Sendable {
   public var full: FullFacts?
   /// What dynamic quantization did beside; nil for other quantizations.
   public var dynamic: DynamicFacts?
+  /// What the model brought along quantized; nil for a float model.
+  public var brought: QuantizedInputFacts?
   /// Float against quantized; nil in a dry run, and for weights alone unless there are samples or
   /// `--minCosine` asks.
   public var quality: QualityReport?

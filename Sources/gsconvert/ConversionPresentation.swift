@@ -40,7 +40,7 @@ struct ConversionPresentation {
   /// The summary, its last line always the same.
   var lines: [String] {
     guard !options.quiet else { return [lastLine] }
-    var lines = [modelLine, configurationLine] + sampleLines
+    var lines = [modelLine, configurationLine] + broughtLines + sampleLines
     if options.dryRun { lines += effective + [""] + plan }
     if configuration != nil { lines += [""] + classTable.lines }
     lines.append("")
@@ -60,6 +60,7 @@ struct ConversionPresentation {
   private var configurationLine: String {
     guard let configuration else { return "config     no quantization" }
     if outcome.full != nil { return fullLine(configuration) }
+    if configuration.quantType == .fullQuant { return "config     FULL_QUANT   nothing calibrated" }
     if let dynamic = outcome.dynamic { return dynamicLine(dynamic, configuration) }
     let weight = configuration.weight
     if let mixed = outcome.mixed { return mixedLine(mixed, configuration) }
@@ -71,6 +72,19 @@ struct ConversionPresentation {
       weight.biasCorrection ? "bias correction" : "no bias correction",
       "skip \(configuration.skipQuantNode.count)",
     ].joined(separator: "   ")
+  }
+
+  /// What the model brought along quantized.
+  private var broughtLines: [String] {
+    guard let brought = outcome.brought else { return [] }
+    let read = brought.read
+    var parts = ["\(read.constants) constants", "\(read.activations) activations"]
+    if read.propagated > 0 { parts.append("\(read.propagated) more where they are moved") }
+    if read.expanded > 0 { parts.append("\(read.expanded) operators on integers") }
+    return [
+      "brought    " + parts.joined(separator: ", ") + " quantized already, "
+        + (brought.isKept ? "kept" : "dropped")
+    ]
   }
 
   private var effective: [String] {
