@@ -31,7 +31,7 @@ public struct Converter {
     let source = QuantizedInput(job: job)
     let loaded = try source.load()
     let model = loaded.model
-    let facts = ModelSurvey.facts(of: model, path: job.modelPath)
+    let facts = loaded.facts
     let trial = job.runsResult ? try TrialRun(model, shapes: job.inputShapes) : nil
     let planner = WeightPlanner(destination.weightSettings, pool: pool)
     if job.quantizesWeights { try checkPatterns(planner, model) }
@@ -49,7 +49,8 @@ public struct Converter {
     let before = loaded.operatorSet
     try destination.prepare(model)
     let dynamic = try DynamicConversion(job, model, pool: pool)
-    var plan = dynamic?.plan.weights ?? (job.quantizesWeights && job.full == nil ? planner.plan(model) : nil)
+    var plan =
+      dynamic?.plan.weights ?? (job.quantizesWeights && job.full == nil ? planner.plan(model) : nil)
     var warnings = source.warnings(loaded) + (plan.map(nonFiniteWarnings) ?? [])
     if let plan, plan.quantized.isEmpty, !loaded.isKeptQuantized {
       throw nothingQuantized(plan, warnings)

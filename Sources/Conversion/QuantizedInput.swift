@@ -20,6 +20,8 @@ struct QuantizedInput {
   /// A model that was loaded.
   struct Loaded {
     let model: Model
+    /// What the file is made of.
+    let facts: ModelFacts
     /// The version of ONNX's operators in the file.
     let operatorSet: Int
     /// nil for a float model.
@@ -35,9 +37,10 @@ struct QuantizedInput {
   /// - Complexity: O(nodes), and the weights of a quantized model.
   func load() throws(Failure) -> Loaded {
     let model = try ModelLoader.load(path: job.modelPath)
+    let facts = ModelSurvey.facts(of: model, path: job.modelPath)
     let before = model.standardOperatorVersion
     guard QuantizationReading.isQuantized(model) else {
-      return Loaded(model: model, operatorSet: before, brought: nil)
+      return Loaded(model: model, facts: facts, operatorSet: before, brought: nil)
     }
     if job.full != nil, job.transform == nil { throw refusal }
     try OpsetUpgrade.raise(model, to: max(13, before))
@@ -46,7 +49,7 @@ struct QuantizedInput {
       to: model, .init(keepsParameters: isKept, isSigned: job.writesMSLite))
     QuantizeLinearInsertion.apply(to: model)
     return Loaded(
-      model: model, operatorSet: before,
+      model: model, facts: facts, operatorSet: before,
       brought: QuantizedInputFacts(read: read, isKept: isKept))
   }
 
@@ -73,14 +76,15 @@ struct QuantizedInput {
       var notes = left.prefix(5).map { "'\($0.node)' (\($0.operatorType)): \($0.reason)" }
       if left.count > 5 { notes.append("and \(left.count - 5) more") }
       warn(
-        "\(left.count) nodes of the model's own quantization are left as they are", notes: notes,
+        "nodes of the model's own quantization are left as they are: \(left.count)", notes: notes,
         help: "the result computes the same; what reads these nodes stays float")
     }
     if brought.isKept, job.full == nil, job.quantizesWeights, brought.read.constants > 0 {
       warn(
-        "\(brought.read.constants) constants are quantized already, and stay as they are",
+        "constants that are quantized already stay as they are: \(brought.read.constants)",
         notes: [],
-        help: "export_precision_mode=FLOAT32 in [transform_quant_param] drops that, to quantize anew")
+        help:
+          "export_precision_mode=FLOAT32 in [transform_quant_param] drops that, to quantize anew")
     }
     if brought.isKept, job.full != nil {
       warn(

@@ -87,7 +87,8 @@ public struct AffineFolding {
       weights.elementType == .float32, weights.dimensions.count >= 3
     else { return nil }
     if node.inputs.count > 2, let bias = node.inputs[2] {
-      guard !bias.isOverridable, bias.quantized == nil, bias.constant?.elementType == .float32 else { return nil }
+      guard !bias.isOverridable, bias.quantized == nil, bias.constant?.elementType == .float32
+      else { return nil }
     }
     return weights
   }

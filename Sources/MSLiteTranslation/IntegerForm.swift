@@ -136,7 +136,9 @@ struct IntegerForm {
       guard pass(reader.outputs.first ?? nil) else { return }
     }
     let clipping = reader
-    if ["Relu", "Clip"].contains(reader.operatorType), !pass(reader.outputs.first ?? nil) { return }
+    if ["Relu", "Clip"].contains(reader.operatorType), !pass(reader.outputs.first ?? nil) {
+      return
+    }
     guard reader.isONNX("QuantizeLinear"), case let integers?? = reader.outputs.first,
       let grid = integers.activation,
       clipping === reader || IntegerKernel.isNeedless(clipping, before: grid)

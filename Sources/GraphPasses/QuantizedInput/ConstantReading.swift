@@ -152,7 +152,9 @@ enum Rewiring {
     }
     for graph in graph.allGraphs {
       for node in graph.nodes {
-        let isTouched = node.inputs.contains { $0.map { values[ObjectIdentifier($0)] != nil } ?? false }
+        let isTouched = node.inputs.contains {
+          $0.map { values[ObjectIdentifier($0)] != nil } ?? false
+        }
         if isTouched { node.inputs = node.inputs.map { $0.map(last) } }
       }
     }
