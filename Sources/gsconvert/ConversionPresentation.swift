@@ -288,11 +288,21 @@ struct ConversionPresentation {
       ("tensors", .array(outcome.constants.map(json))),
     ]
     members += fullMembers + dynamicMembers
+    if let brought = outcome.brought { members.append(("alreadyQuantized", json(brought))) }
     if let mixed = outcome.mixed { members.append(("mixedBit", json(mixed))) }
     if let quality = outcome.quality { members.append(("quality", json(quality))) }
     if let report = outcome.report { members.append(("report", json(report))) }
     if let trial = outcome.trial { members.append(("trialRun", json(trial))) }
     return .object(members)
+  }
+
+  private func json(_ brought: QuantizedInputFacts) -> JSONValue {
+    .object([
+      ("constants", .integer(brought.read.constants)),
+      ("activations", .integer(brought.read.activations)),
+      ("moved", .integer(brought.read.propagated)),
+      ("operators", .integer(brought.read.expanded)), ("kept", .bool(brought.isKept)),
+    ])
   }
 
   private func json(_ report: ReportFacts) -> JSONValue {

@@ -1,84 +1,11 @@
 import GraphPasses
 import ModelGraph
-import Support
 import Testing
 
 /// What is read of a model that is quantized already, and what isn't.
 @Suite struct QuantizationReadingTests {
-  /// A model under construction.
-  private final class Net {
-    let graph = Graph(name: "net")
-    var model: Model {
-      Model(graph: graph, operatorSets: [.init(domain: "", version: 13)], formatVersion: 8)
-    }
-
-    func input(_ name: String) -> Value {
-      let value = Value(name: name)
-      value.type = .tensor(.float32, shape: [.fixed(1), .fixed(2), .fixed(4), .fixed(4)])
-      graph.inputs.append(value)
-      return value
-    }
-
-    func constant(_ name: String, _ data: TensorData) -> Value {
-      let value = Value(name: name)
-      value.initializer = data
-      graph.initializers.append(value)
-      return value
-    }
-
-    func floats(_ name: String, _ values: [Float], _ extents: [Int] = []) -> Value {
-      constant(name, TensorData(float32: values, dimensions: extents))
-    }
-
-    func bytes(_ name: String, _ type: ElementType, _ values: [Int], _ extents: [Int] = []) -> Value
-    {
-      constant(
-        name,
-        TensorData(
-          elementType: type, dimensions: extents,
-          storage: .packed(Bytes(values.map { UInt8(truncatingIfNeeded: $0) }))))
-    }
-
-    @discardableResult
-    func node(
-      _ type: String, _ inputs: [Value?], _ output: String, _ attributes: [Attribute] = [],
-      domain: String = ""
-    ) -> Value {
-      let value = Value(name: output)
-      graph.nodes.append(
-        Node(
-          name: output + "_node", operatorType: type, domain: domain, inputs: inputs,
-          outputs: [value], attributes: attributes))
-      return value
-    }
-
-    /// A value behind QuantizeLinear and DequantizeLinear.
-    func pair(_ value: Value, _ scale: Float, _ zeroPoint: Int, _ type: ElementType = .uint8)
-      -> Value
-    {
-      let grid = [
-        floats(value.name + "_scale", [scale]), bytes(value.name + "_zero", type, [zeroPoint]),
-      ]
-      let integers = node("QuantizeLinear", [value] + grid, value.name + "_q")
-      return node("DequantizeLinear", [integers] + grid, value.name + "_dq")
-    }
-
-    /// A convolution of one point with int8 weights.
-    func convolution(_ input: Value, _ name: String) -> Value {
-      let weights = node(
-        "DequantizeLinear",
-        [
-          bytes(name + "_w", .int8, [1, -2, 3, -4], [2, 2, 1, 1]),
-          floats(name + "_ws", [0.5, 0.25], [2]), bytes(name + "_wz", .int8, [0, 0], [2]),
-        ], name + "_wdq", [Attribute("axis", .int(0))])
-      return node("Conv", [input, weights], name)
-    }
-
-    var types: [String] { graph.nodes.map(\.operatorType) }
-  }
-
   private static func read(
-    _ net: Net, keeps: Bool = true, signed: Bool = false
+    _ net: QuantizedNet, keeps: Bool = true, signed: Bool = false
   ) -> QuantizationReading.Outcome {
     QuantizationReading.apply(
       to: net.model, .init(keepsParameters: keeps, isSigned: signed))
@@ -87,7 +14,7 @@ import Testing
   // MARK: Constants
 
   @Test func integersBehindDequantizeLinearAreRead() throws {
-    let net = Net()
+    let net = QuantizedNet()
     let x = net.input("x")
     net.graph.outputs = [net.convolution(x, "y")]
     let outcome = Self.read(net)
@@ -104,7 +31,7 @@ import Testing
 
   /// `numpy.rint([0.5, 1.5, -2.5, 3.49, 999, -999])` and the limits, and from those numpy's numbers.
   @Test func floatsBehindAPairAreRoundedAsONNXSays() throws {
-    let net = Net()
+    let net = QuantizedNet()
     let values: [Float] = [0.5, 1.5, -2.5, 3.49, 999, -999]
     let grid = [net.floats("s", [1]), net.bytes("z", .int8, [1])]
     let integers = net.node("QuantizeLinear", [net.floats("w", values, [6])] + grid, "q")
@@ -119,7 +46,7 @@ import Testing
   }
 
   @Test func integersOfFewerBitsAreClipped() throws {
-    let net = Net()
+    let net = QuantizedNet()
     let grid = [net.floats("s", [0.5]), net.bytes("z", .int8, [0])]
     let integers = net.node("QuantizeLinear", [net.floats("w", [50, -50, 3], [3])] + grid, "q")
     let clipped = net.node(
@@ -134,7 +61,7 @@ import Testing
   }
 
   @Test func unsignedIntegersAreShifted() throws {
-    let net = Net()
+    let net = QuantizedNet()
     let x = net.pair(net.input("x"), 0.5, 3)
     let weights = net.node(
       "DequantizeLinear",
@@ -156,7 +83,7 @@ import Testing
   }
 
   @Test func aConstantThatIsReadTwiceIsReadOnce() throws {
-    let net = Net()
+    let net = QuantizedNet()
     let integers = net.bytes("w", .int8, [1, 2, 3, 4], [2, 2, 1, 1])
     let scale = net.floats("s", [1])
     let first = net.node("DequantizeLinear", [integers, scale], "a")
@@ -170,7 +97,7 @@ import Testing
   }
 
   @Test func withoutParametersTheFloatsComeBack() throws {
-    let net = Net()
+    let net = QuantizedNet()
     let x = net.pair(net.input("x"), 0.5, 3)
     let grid = [net.floats("s", [1]), net.bytes("z", .int8, [0])]
     let integers = net.node(
@@ -188,7 +115,7 @@ import Testing
 
   // MARK: Hostile constants
 
-  private static let hostile: [(String, @Sendable (Net) -> [Value], Int, String)] = [
+  private static let hostile: [(String, @Sendable (QuantizedNet) -> [Value], Int, String)] = [
     ("a scale that is computed", { [$0.input("s"), $0.bytes("z", .int8, [0])] }, 0, "no float32"),
     (
       "too few zero points",
@@ -225,7 +152,7 @@ import Testing
 
   @Test(arguments: hostile.indices) func whatIsNoGridStaysAsItIs(index: Int) throws {
     let (name, grid, axis, reason) = Self.hostile[index]
-    let net = Net()
+    let net = QuantizedNet()
     let x = net.input("x")
     let integers = net.bytes("w", .int8, [1, 2, 3, 4], [2, 2, 1, 1])
     let weights = net.node(
@@ -240,7 +167,7 @@ import Testing
   }
 
   @Test func weightsThatAreNotFiniteStay() {
-    let net = Net()
+    let net = QuantizedNet()
     let grid = [net.floats("s", [1]), net.bytes("z", .int8, [0])]
     let integers = net.node("QuantizeLinear", [net.floats("w", [1, .nan], [2])] + grid, "q")
     net.graph.outputs = [
@@ -254,7 +181,7 @@ import Testing
   // MARK: Activations
 
   @Test func aPairGivesItsValueParameters() throws {
-    let net = Net()
+    let net = QuantizedNet()
     let first = net.convolution(net.pair(net.input("x"), 0.5, 3), "a")
     let relu = net.node("Relu", [first], "r")
     let result = net.pair(net.convolution(net.pair(relu, 0.25, 0), "b"), 2, 7)
@@ -274,7 +201,7 @@ import Testing
   }
 
   @Test func aPairWithItselfBehindItGoes() {
-    let net = Net()
+    let net = QuantizedNet()
     let once = net.pair(net.node("Relu", [net.input("x")], "r"), 0.5, 3)
     let twice = net.pair(once, 0.5, 3)
     net.graph.outputs = [net.node("Relu", [twice], "y")]
@@ -283,7 +210,7 @@ import Testing
   }
 
   @Test func aPairBehindAnotherStays() {
-    let net = Net()
+    let net = QuantizedNet()
     let once = net.pair(net.node("Relu", [net.input("x")], "r"), 0.5, 3)
     let twice = net.pair(once, 0.25, 3)
     net.graph.outputs = [net.node("Relu", [twice], "y")]
@@ -294,7 +221,7 @@ import Testing
   }
 
   @Test func integersThatAreReadOnAnotherGridStay() {
-    let net = Net()
+    let net = QuantizedNet()
     let relu = net.node("Relu", [net.input("x")], "r")
     let integers = net.node(
       "QuantizeLinear", [relu, net.floats("s", [1]), net.bytes("z", .uint8, [3])], "q")
@@ -307,7 +234,7 @@ import Testing
   }
 
   @Test func anActivationOfManyScalesStays() {
-    let net = Net()
+    let net = QuantizedNet()
     let grid = [net.floats("s", [1, 2], [2]), net.bytes("z", .uint8, [0, 0], [2])]
     let integers = net.node("QuantizeLinear", [net.input("x")] + grid, "q")
     net.graph.outputs = [
@@ -319,7 +246,7 @@ import Testing
   }
 
   @Test func whoReadsFloatsKeepsThem() throws {
-    let net = Net()
+    let net = QuantizedNet()
     let relu = net.node("Relu", [net.input("x")], "r")
     let quantized = net.convolution(net.pair(relu, 0.5, 3), "a")
     net.graph.outputs = [net.node("Add", [quantized, relu], "y")]
@@ -331,7 +258,7 @@ import Testing
   }
 
   @Test func movedIntegersAreMovedFloats() throws {
-    let net = Net()
+    let net = QuantizedNet()
     let relu = net.node("Relu", [net.input("x")], "r")
     let grid = [net.floats("s", [0.5]), net.bytes("z", .uint8, [3])]
     let integers = net.node("QuantizeLinear", [relu] + grid, "q")
@@ -347,7 +274,7 @@ import Testing
   }
 
   @Test func parametersFollowWhatIsMoved() throws {
-    let net = Net()
+    let net = QuantizedNet()
     let first = net.convolution(net.pair(net.input("x"), 0.5, 3), "a")
     let pooled = net.node("MaxPool", [first], "p", [Attribute("kernel_shape", .ints([2, 2]))])
     let back = net.node("Transpose", [net.pair(pooled, 0.25, 5)], "t")
@@ -359,14 +286,14 @@ import Testing
   }
 
   @Test func joinedPartsOnOneGridShareIt() throws {
-    let net = Net()
+    let net = QuantizedNet()
     let x = net.input("x")
     let parts = ["a", "b"].map { net.pair(net.convolution(x, $0), 0.5, 3) }
     let joined = net.node("Concat", parts, "j", [Attribute("axis", .int(1))])
     net.graph.outputs = [net.convolution(joined, "y")]
     #expect(Self.read(net).propagated == 1)
     #expect(joined.activation?.scale == 0.5)
-    let other = Net()
+    let other = QuantizedNet()
     let z = other.input("x")
     let uneven = [
       other.pair(other.convolution(z, "a"), 0.5, 3), other.pair(other.convolution(z, "b"), 1, 3),
@@ -380,7 +307,7 @@ import Testing
   // MARK: Operators on integers
 
   @Test func operatorsOnIntegersAreWrittenAnew() throws {
-    let net = Net()
+    let net = QuantizedNet()
     let grid = [net.floats("s", [0.5]), net.bytes("z", .uint8, [3])]
     let integers = net.node("QuantizeLinear", [net.input("x")] + grid, "q")
     let weights = [
@@ -405,10 +332,10 @@ import Testing
   }
 
   @Test func aFloatModelIsNotQuantized() {
-    let net = Net()
+    let net = QuantizedNet()
     net.graph.outputs = [net.node("Relu", [net.input("x")], "y")]
     #expect(!QuantizationReading.isQuantized(net.model))
-    let other = Net()
+    let other = QuantizedNet()
     other.graph.outputs = [
       other.node("QLinearSigmoid", [other.input("x")], "y", domain: "com.microsoft")
     ]

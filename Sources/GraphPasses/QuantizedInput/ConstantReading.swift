@@ -147,7 +147,10 @@ enum Rewiring {
     guard !values.isEmpty else { return }
     func last(_ value: Value) -> Value {
       var value = value
-      while let next = values[ObjectIdentifier(value)] { value = next }
+      for _ in values {
+        guard let next = values[ObjectIdentifier(value)] else { break }
+        value = next
+      }
       return value
     }
     for graph in graph.allGraphs {

@@ -5,6 +5,10 @@ import ModelGraph
 struct GridPropagation {
   private let graph: Graph
   private let uses: GraphUses
+  /// Values that an operator with integer weights reads, maybe moved.
+  private var leading: Set<ObjectIdentifier> = []
+  /// Values that an operator with integer weights makes, or that have parameters, maybe moved.
+  private var coming: Set<ObjectIdentifier> = []
   private var count = 0
 
   /// Gives parameters to inputs and results of moving operators that have none.
@@ -21,6 +25,29 @@ struct GridPropagation {
   private init(graph: Graph, uses: GraphUses) {
     self.graph = graph
     self.uses = uses
+    for node in graph.nodes.reversed() {
+      if let (moved, result) = ends(of: node) {
+        if leading.contains(ObjectIdentifier(result)) {
+          leading.formUnion(moved.map(ObjectIdentifier.init))
+        }
+      } else if GridPropagation.hasIntegers(node), let input = node.inputs[0] {
+        leading.insert(ObjectIdentifier(input))
+      }
+    }
+    for node in graph.nodes {
+      let comes =
+        if let (moved, _) = ends(of: node) {
+          moved.contains { $0.activation != nil || coming.contains(ObjectIdentifier($0)) }
+        } else {
+          GridPropagation.hasIntegers(node)
+        }
+      if comes { coming.formUnion(node.outputs.compactMap { $0.map(ObjectIdentifier.init) }) }
+    }
+  }
+
+  /// Whether a node computes with integer weights.
+  private static func hasIntegers(_ node: Node) -> Bool {
+    node.inputs.dropFirst().contains { $0?.quantized != nil }
   }
 
   /// What a moving node moves, and what it makes.
@@ -38,14 +65,14 @@ struct GridPropagation {
     guard let (moved, result) = ends(of: node), result.activation == nil,
       let first = moved[0].activation,
       moved.allSatisfy({ GridPropagation.reads(node, $0, like: first) }),
-      leadsToIntegers(result)
+      leading.contains(ObjectIdentifier(result))
     else { return }
     give(result, first, to: .all)
   }
 
   private mutating func backward(_ node: Node) {
     guard let (moved, result) = ends(of: node), let known = result.activation else { return }
-    for value in moved where value.activation == nil && comesFromIntegers(value) {
+    for value in moved where value.activation == nil && coming.contains(ObjectIdentifier(value)) {
       let isAlone = uses.onlyReader(of: value) === node && value.producer != nil
       give(value, known, to: isAlone ? .all : .nodes([ObjectIdentifier(node)]))
     }
@@ -69,26 +96,5 @@ struct GridPropagation {
     case .all: true
     case .nodes(let nodes): nodes.contains(ObjectIdentifier(node))
     }
-  }
-
-  /// Whether an operator with integer weights reads the value, maybe moved.
-  private func leadsToIntegers(_ value: Value, depth: Int = 0) -> Bool {
-    guard depth < 32 else { return false }
-    return uses.readers(of: value).contains { reader in
-      if let (moved, result) = ends(of: reader), moved.contains(where: { $0 === value }) {
-        return leadsToIntegers(result, depth: depth + 1)
-      }
-      return reader.inputs.first.flatMap { $0 } === value
-        && reader.inputs.dropFirst().contains { $0?.quantized != nil }
-    }
-  }
-
-  /// Whether an operator with integer weights makes the value, maybe moved.
-  private func comesFromIntegers(_ value: Value, depth: Int = 0) -> Bool {
-    guard depth < 32, let maker = value.producer else { return false }
-    if let (moved, _) = ends(of: maker) {
-      return moved.contains { $0.activation != nil || comesFromIntegers($0, depth: depth + 1) }
-    }
-    return maker.inputs.dropFirst().contains { $0?.quantized != nil }
   }
 }

@@ -66,7 +66,7 @@ struct PairReading {
       } else if let range = IntegerClip.range(of: node) {
         return clipped(node, range)
       } else if node.isStandard, PairReading.movers.contains(node.operatorType) {
-        return try moved(node)
+        return moved(node)
       }
     } catch {
       problems.append((node, error))
@@ -93,7 +93,7 @@ struct PairReading {
       return
     }
     let grid = try StatedGrid(node, integers: source.grid.elementType)
-    guard grid == source.grid else { throw .otherGrid }
+    guard grid == source.grid, node.outputs[0] !== source.float else { throw .otherGrid }
     let identity = ObjectIdentifier(source.float)
     if pairs[identity] == nil {
       pairs[identity] = (grid, [])
@@ -105,19 +105,17 @@ struct PairReading {
   }
 
   /// The floats that integers stand for, for a node that shall read those.
-  private mutating func dequantized(
-    _ integers: Value, _ source: Standing
-  ) throws(StatedGrid.Problem) -> (Node, Value) {
+  private mutating func dequantized(_ integers: Value, _ source: Standing) -> (Node, Value) {
     let float = Value(name: names.make(integers.name + "_dequantized"))
     let node = Node(
       name: float.name, operatorType: "DequantizeLinear", inputs: [integers] + source.parameters,
       outputs: [float])
-    try pair(node)
+    do throws(StatedGrid.Problem) { try pair(node) } catch { problems.append((node, error)) }
     return (node, float)
   }
 
   /// A node that moves integers, as one that moves floats between pairs.
-  private mutating func moved(_ node: Node) throws(StatedGrid.Problem) -> [Node] {
+  private mutating func moved(_ node: Node) -> [Node] {
     guard node.outputs.count == 1, let result = node.outputs[0] else { return [node] }
     let count = node.operatorType == "Concat" ? node.inputs.count : 1
     let integers = node.inputs.prefix(count).compactMap { $0 }
@@ -127,7 +125,7 @@ struct PairReading {
     else { return [node] }
     var nodes: [Node] = []
     for (place, source) in sources.enumerated() {
-      let (dequantize, float) = try dequantized(integers[place], source)
+      let (dequantize, float) = dequantized(integers[place], source)
       nodes.append(dequantize)
       node.inputs[place] = float
     }
