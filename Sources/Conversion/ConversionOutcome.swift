@@ -35,6 +35,8 @@ public struct ConstantFacts: Sendable {
   public var recipe: WeightRecipe?
   /// Why it stays float, if it does.
   public var floatReason: FloatReason?
+  /// Whether the model brought it along as integers, which stay.
+  public var isKeptQuantized: Bool { floatReason == .alreadyQuantized }
   /// Bytes in the result: integers and parameters, or the floats.
   public var storedByteCount: Int
   /// The form of the integers in a `.ms` file, once it is known.

@@ -224,7 +224,12 @@ public struct Converter {
       dimensions: plan.source.dimensions, floatByteCount: plan.source.byteCount,
       storedByteCount: plan.source.byteCount)
     switch plan.decision {
-    case .stayFloat(let reason): facts.floatReason = reason
+    case .stayFloat(let reason):
+      facts.floatReason = reason
+      if let kept = plan.value.quantized {
+        facts.floatByteCount = kept.storage.elementType.byteCount(of: plan.source.elementCount) ?? 0
+        facts.storedByteCount = facts.floatByteCount
+      }
     case .quantize(let recipe):
       facts.recipe = recipe
       facts.storedByteCount = recipe.elementByteCount(plan.source)

@@ -46,7 +46,10 @@ struct QuantizedInput {
     try OpsetUpgrade.raise(model, to: max(13, before))
     let isKept = job.transform != .float32
     let read = QuantizationReading.apply(
-      to: model, .init(keepsParameters: isKept, isSigned: job.writesMSLite))
+      to: model,
+      .init(
+        keepsParameters: isKept, isSigned: job.writesMSLite,
+        readsDynamic: job.writesMSLite || !isKept))
     QuantizeLinearInsertion.apply(to: model)
     return Loaded(
       model: model, facts: facts, operatorSet: before,
@@ -78,6 +81,12 @@ struct QuantizedInput {
       warn(
         "nodes of the model's own quantization are left as they are: \(left.count)", notes: notes,
         help: "the result computes the same; what reads these nodes stays float")
+    }
+    if brought.isKept, brought.read.dynamic > 0 {
+      warn(
+        "products that quantize their input while they run get floats: \(brought.read.dynamic)",
+        notes: ["their weights keep their integers"],
+        help: "use --saveType=ONNX for the model as it is")
     }
     if brought.isKept, job.full == nil, job.quantizesWeights, brought.read.constants > 0 {
       warn(

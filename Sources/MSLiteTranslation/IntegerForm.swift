@@ -113,6 +113,9 @@ struct IntegerForm {
 
   // MARK: Computing
 
+  /// The attribute of a node that does a Relu's work on integers, beside ONNX's.
+  static let activation = "activation_type"
+
   /// Lets an operator with integer weights read integers and make them.
   private mutating func compute(_ node: Node) {
     guard let source = integers(of: node.inputs.first ?? nil), let kernel = IntegerKernel(node),
@@ -136,19 +139,24 @@ struct IntegerForm {
       guard pass(reader.outputs.first ?? nil) else { return }
     }
     let clipping = reader
+    var activation: Int64 = 0
     if ["Relu", "Clip"].contains(reader.operatorType), !pass(reader.outputs.first ?? nil) {
       return
     }
     guard reader.isONNX("QuantizeLinear"), case let integers?? = reader.outputs.first,
-      let grid = integers.activation,
-      clipping === reader || IntegerKernel.isNeedless(clipping, before: grid)
+      let grid = integers.activation
     else { return }
+    if clipping !== reader {
+      guard let known = kernel.activation(for: clipping, before: grid) else { return }
+      activation = known
+    }
     if let bias {
       guard let known = kernel.bias(bias, inputScale: inputScale) else { return }
       inputs.append(constant(known, like: bias))
     }
     node.inputs = inputs
     node.outputs = [integers]
+    if activation != 0 { node.setAttribute(IntegerForm.activation, .int(activation)) }
     computed.insert(ObjectIdentifier(node))
     removed.formUnion((passed + [reader]).map(ObjectIdentifier.init))
   }

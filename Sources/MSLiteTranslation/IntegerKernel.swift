@@ -84,8 +84,11 @@ struct IntegerKernel {
     }
   }
 
-  /// Whether a Relu or Clip changes nothing that the grid behind it can hold.
-  static func isNeedless(_ node: Node, before grid: ActivationQuantization) -> Bool {
+  /// The activation that takes the place of a Relu or Clip before the grid of a result, as the format
+  /// numbers them: none where the grid can't hold what the node changes.
+  ///
+  /// - Returns: nil for nodes that nothing takes the place of.
+  func activation(for node: Node, before grid: ActivationQuantization) -> Int64? {
     func limit(_ place: Int, _ other: Float) -> Float? {
       guard place < node.inputs.count, let value = node.inputs[place] else { return other }
       return value.isOverridable ? nil : value.soleNumber
@@ -94,10 +97,17 @@ struct IntegerKernel {
     switch (node.isStandard, node.operatorType) {
     case (true, "Relu"): limits = (0, .infinity)
     case (true, "Clip"): limits = (limit(1, -.infinity), limit(2, .infinity))
-    default: return false
+    default: return nil
     }
-    guard let low = limits.low, let high = limits.high else { return false }
+    guard let low = limits.low, let high = limits.high else { return nil }
     func steps(_ limit: Float) -> Float { (limit / grid.scale).rounded() + Float(grid.zeroPoint) }
-    return steps(low) <= -128 && steps(high) >= 127
+    if steps(low) <= -128 && steps(high) >= 127 { return IntegerKernel.none }
+    guard self.node.isONNX("Conv"), low == 0 else { return nil }
+    if steps(high) >= 127 { return IntegerKernel.relu }
+    return high == 6 ? IntegerKernel.relu6 : nil
   }
+
+  private static let none: Int64 = 0
+  private static let relu: Int64 = 1
+  private static let relu6: Int64 = 3
 }

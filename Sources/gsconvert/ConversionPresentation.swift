@@ -35,7 +35,9 @@ struct ConversionPresentation {
   private var resultWord: String { shortfall == nil ? "SUCCESS" : "BELOW_MIN_COSINE" }
 
   private var quantized: [ConstantFacts] { outcome.constants.filter { $0.recipe != nil } }
-  private var kept: [ConstantFacts] { outcome.constants.filter { $0.recipe == nil } }
+  private var kept: [ConstantFacts] {
+    outcome.constants.filter { $0.recipe == nil && !$0.isKeptQuantized }
+  }
 
   /// The summary, its last line always the same.
   var lines: [String] {
@@ -80,6 +82,7 @@ struct ConversionPresentation {
     let read = brought.read
     var parts = ["\(read.constants) constants", "\(read.activations) activations"]
     if read.propagated > 0 { parts.append("\(read.propagated) more where they are moved") }
+    if read.dynamic > 0 { parts.append("\(read.dynamic) dynamic products") }
     if read.expanded > 0 { parts.append("\(read.expanded) operators on integers") }
     return [
       "brought    " + parts.joined(separator: ", ") + " quantized already, "
@@ -99,7 +102,7 @@ struct ConversionPresentation {
     for constant in outcome.constants {
       table.append([
         constant.node, constant.operatorType, constant.tensor,
-        constant.recipe.map(describe) ?? "float",
+        constant.recipe.map(describe) ?? (constant.isKeptQuantized ? "as it came" : "float"),
         constant.floatReason?.text ?? "",
       ])
     }
@@ -143,6 +146,8 @@ struct ConversionPresentation {
     if let full = outcome.full {
       table.append(["activations", String(full.activationCount), "8", "-", "-"])
     }
+    let already = outcome.constants.filter(\.isKeptQuantized)
+    if !already.isEmpty { append("quantized already", already, bits: "8") }
     append("stay float", kept, bits: "-")
     return table
   }
@@ -153,7 +158,8 @@ struct ConversionPresentation {
     for constant in outcome.constants {
       table.append([
         constant.node, constant.tensor,
-        constant.recipe.map(describe) ?? "float: \(constant.floatReason?.text ?? "")",
+        constant.recipe.map(describe)
+          ?? (constant.isKeptQuantized ? "" : "float: ") + (constant.floatReason?.text ?? ""),
         NumberText.bytes(constant.floatByteCount), NumberText.bytes(constant.storedByteCount),
         constant.signalToNoise.map(decibels) ?? "",
       ])
@@ -301,7 +307,8 @@ struct ConversionPresentation {
       ("constants", .integer(brought.read.constants)),
       ("activations", .integer(brought.read.activations)),
       ("moved", .integer(brought.read.propagated)),
-      ("operators", .integer(brought.read.expanded)), ("kept", .bool(brought.isKept)),
+      ("operators", .integer(brought.read.expanded)),
+      ("dynamicProducts", .integer(brought.read.dynamic)), ("kept", .bool(brought.isKept)),
     ])
   }
 

@@ -70,7 +70,7 @@ import Testing
     #expect(
       outcome.errorLines.first
         == "warning[GS4010]: constants that are quantized already stay as they are: 6")
-    #expect(outcome.output.contains("3 x already quantized"))
+    #expect(outcome.output.contains("quantized already        3     8"))
   }
 
   @Test func droppedWeightsAreQuantizedAnew() throws {
@@ -139,6 +139,22 @@ import Testing
     #expect(refused.status == 69)
     #expect(refused.error.contains("has no form in a .ms file"))
     #expect(!(try folder.files()).contains("result.ms"))
+  }
+
+  @Test func productsThatQuantizeWhileTheyRunKeepTheirWeights() throws {
+    let folder = try Self.folder("running", Self.keep)
+    #expect(try Self.run(folder, "--minCosine=0.9999").status == 0)
+    let outcome = try Self.run(folder, to: "result.ms", "--minCosine=0.999")
+    #expect(outcome.status == 0, "\(outcome.error)")
+    #expect(
+      outcome.errorLines.first
+        == "warning[GS4010]: products that quantize their input while they run get floats: 2")
+    let inspection = try Program.run(["inspect", "result.ms", "--logFormat=json"], in: folder)
+    #expect(inspection.output.contains("\"type\":\"int8\""))
+    try folder.write("job.cfg", Self.drop)
+    #expect(try Self.run(folder, "--minCosine=0.999").status == 0)
+    let float = try Program.run(["inspect", "result.onnx", "--logFormat=json"], in: folder)
+    #expect(!float.output.contains("Integer"))
   }
 
   @Test func aFloatModelBringsNothing() throws {

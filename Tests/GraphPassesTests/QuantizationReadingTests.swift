@@ -331,6 +331,33 @@ import Testing
     #expect(net.graph.outputs[0].activation?.scale == 0.5)
   }
 
+  @Test(arguments: [true, false]) func productsThatQuantizeWhileTheyRunAreRead(isRead: Bool) throws
+  {
+    let net = QuantizedNet()
+    let x = net.input("x")
+    let integers = net.node("DynamicQuantizeLinear", [x], "q")
+    let outputs = [integers, Value(name: "xs"), Value(name: "xz")]
+    net.graph.nodes[0].outputs = outputs
+    let sum = net.node(
+      "MatMulInteger",
+      [
+        integers, net.bytes("w", .int8, [1, 2, 3, 4], [2, 2]), outputs[2],
+        net.bytes("wz", .int8, [0, 0], [2]),
+      ], "i")
+    let floats = net.node("Cast", [sum], "f", [Attribute("to", .int(1))])
+    let scales = net.node("Mul", [outputs[1], net.floats("ws", [0.5, 0.25], [2])], "s")
+    net.graph.outputs = [net.node("Mul", [floats, scales], "y")]
+    let outcome = QuantizationReading.apply(to: net.model, .init(readsDynamic: isRead))
+    #expect(outcome.dynamic == (isRead ? 1 : 0))
+    guard isRead else { return #expect(net.types.contains("MatMulInteger")) }
+    #expect(net.types == ["MatMul"])
+    #expect(net.graph.nodes[0].inputs[0] === x)
+    let weights = try #require(net.graph.nodes[0].inputs[1]?.quantized)
+    #expect(weights.storage.axis == 1)
+    #expect(weights.source.float32Values == [0.5, 0.5, 1.5, 1])
+    #expect(net.graph.outputs[0].producer === net.graph.nodes[0])
+  }
+
   @Test func aFloatModelIsNotQuantized() {
     let net = QuantizedNet()
     net.graph.outputs = [net.node("Relu", [net.input("x")], "y")]

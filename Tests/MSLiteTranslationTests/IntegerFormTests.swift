@@ -117,9 +117,12 @@ import Testing
   @Test func aReluThatTheIntegersCannotTellGoes() {
     #expect(Net(bias: nil, middle: ["Relu"]).types() == Self.integerTypes)
     let other = Net(bias: nil, middle: ["Relu"], zeroPoint: 0)
+    #expect(other.types() == Self.integerTypes)
+    #expect(other.convolution.int("activation_type") == 1, "the kernel does it")
+    let product = Net("Gemm", extents: [2, 2], axis: 1, bias: nil, middle: ["Relu"], zeroPoint: 0)
     #expect(
-      other.types() == [
-        "QuantizeLinear", "DequantizeLinear", "Conv", "Relu", "QuantizeLinear", "DequantizeLinear",
+      product.types() == [
+        "QuantizeLinear", "DequantizeLinear", "Gemm", "Relu", "QuantizeLinear", "DequantizeLinear",
       ])
   }
 

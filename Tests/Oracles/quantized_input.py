@@ -29,8 +29,9 @@ import ms_float
 from ms_weights import Table
 
 BOUND = 0.999
-# Around zero, what follows a Relu has 7 bits: the runtime's rounding shows more.
-SYMMETRIC_BOUND = 0.9975
+# Grids around zero have 7 bits behind a Relu, and without folding normalizations there are twice as many grids: the
+# runtime's rounding shows more.
+COARSE_BOUND = 0.9975
 DIGITS = Path(__file__).parents[2] / "fixtures" / "digits" / "images"
 MODELS = ["mnist_cnn", "efficientnet_lite0"]
 VARIANTS = {
@@ -224,7 +225,7 @@ def check(binary, runtime, case, source, folder):
     if again[1] != grids:
         problems.append(f"ONNX activations: {len(again[1] & grids)} of {len(grids)} are the same")
     result = unfused(clean)
-    bound = SYMMETRIC_BOUND if "symmetric" in source.stem else BOUND
+    bound = COARSE_BOUND if "symmetric" in source.stem or "unfolded" in source.stem else BOUND
     if "operators" in source.stem:
         # The original's kernels saturate on some processors; its parameters were found to be the same.
         expected = [result.run(None, feed)[0] for feed in feeds]

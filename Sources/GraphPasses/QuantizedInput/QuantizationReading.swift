@@ -12,11 +12,17 @@ public enum QuantizationReading {
     public var keepsParameters: Bool
     /// Whether `uint8` becomes `int8`: integers and zero points are 128 less, the numbers the same.
     public var isSigned: Bool
+    /// Whether products that quantize their input while they run become float products with integer
+    /// weights.
+    public var readsDynamic: Bool
 
     /// States options.
-    public init(keepsParameters: Bool = true, isSigned: Bool = false) {
+    public init(
+      keepsParameters: Bool = true, isSigned: Bool = false, readsDynamic: Bool = false
+    ) {
       self.keepsParameters = keepsParameters
       self.isSigned = isSigned
+      self.readsDynamic = readsDynamic
     }
   }
 
@@ -30,6 +36,8 @@ public enum QuantizationReading {
     public var propagated = 0
     /// Operators on integers that were written as float ones.
     public var expanded = 0
+    /// Products that quantized their input while they ran, and have integer weights only now.
+    public var dynamic = 0
     /// Nodes that are left as they are, and why.
     public var left: [(node: String, operatorType: String, reason: String)] = []
 
@@ -66,6 +74,7 @@ public enum QuantizationReading {
     let graph = model.graph
     var outcome = Outcome()
     outcome.expanded = QOperatorExpansion.apply(to: model)
+    if options.readsDynamic { outcome.dynamic = DynamicReading.apply(to: graph) }
     let constants = ConstantReading.apply(to: graph, options)
     let pairs = PairReading.apply(to: graph, options)
     outcome.constants = constants.count
