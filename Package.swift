@@ -21,7 +21,7 @@ let package = Package(
     .target(name: "Configuration", dependencies: ["Support", "CIniparser"]),
     .target(name: "ModelGraph", dependencies: ["Support"], swiftSettings: hot),
     .target(name: "Operators", dependencies: ["ModelGraph"]),
-    .target(name: "GraphPasses", dependencies: ["ModelGraph"], swiftSettings: hot),
+    .target(name: "GraphPasses", dependencies: ["ModelGraph", "Support"], swiftSettings: hot),
     .target(name: "CKernels", cSettings: hotC),
     .target(name: "Statistics", dependencies: ["CKernels"], swiftSettings: hot),
     .target(

@@ -4,7 +4,7 @@ import Support
 public enum ConfigurationLoader {
   /// Options and quantization from the command line (names without dashes) and the file that its
   /// `configFile` names; no quantization without a file or with one of flags only, which a `.ms`
-  /// file can do without.
+  /// file can do without, or with one that only says what becomes of existing quantization.
   ///
   /// - Throws: the problems of the command line, then of the file, then what this version cannot
   ///   do, then warnings.
@@ -27,15 +27,21 @@ public enum ConfigurationLoader {
     {
       problems.insert(missingFile, at: 0)
     }
+    let transform = file?.headers.contains { $0.name == KeyTable.transform } ?? false
     let staysFloat =
-      check.options?.saveType == .mindirLite && file.map(hasFlagsOnly) ?? false
+      (check.options?.saveType == .mindirLite || transform)
+      && file.map(asksForNoQuantization) ?? false
     if let file {
       problems += file.problems + (staysFloat ? [] : QuantizationRules.problems(of: file))
       problems += ascendProblems(of: file, check.flags)
     }
     problems = ProblemList.ordered(problems)
-    guard let options = check.options, !ProblemList.hasError(problems) else {
+    guard var options = check.options, !ProblemList.hasError(problems) else {
       throw Failure(problems)
+    }
+    if let file, transform {
+      options.transform = SectionReader(parsed: file, section: KeyTable.transform)
+        .word("export_precision_mode")
     }
     guard let file, !staysFloat else { return (options, nil, warnings: problems) }
     let quantization = QuantizationConfiguration(
@@ -43,9 +49,11 @@ public enum ConfigurationLoader {
     return (options, quantization, warnings: problems)
   }
 
-  /// Whether a file says nothing about quantization, which a `.ms` file can do without.
-  private static func hasFlagsOnly(_ file: ParsedConfiguration) -> Bool {
-    !file.headers.isEmpty && file.headers.allSatisfy { $0.name == KeyTable.converter }
+  /// Whether a file asks for no quantization, which a `.ms` file can do without, and a model that is
+  /// quantized already.
+  private static func asksForNoQuantization(_ file: ParsedConfiguration) -> Bool {
+    !file.headers.isEmpty
+      && file.headers.allSatisfy { [KeyTable.converter, KeyTable.transform].contains($0.name) }
   }
 
   private static let missingFile = Diagnostic(

@@ -35,6 +35,8 @@ public struct ConverterOptions: Sendable {
   public var quiet: Bool
   /// Whether everything is printed.
   public var verbose: Bool
+  /// What becomes of quantization that the model brings along; nil where the file doesn't say.
+  public var transform: ExportPrecisionMode?
   /// How messages are written.
   public var logFormat: LogFormat
   /// What deserves attention, such as flags without effect.

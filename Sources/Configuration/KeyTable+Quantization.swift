@@ -199,11 +199,12 @@ extension KeyTable {
     ])
 
   private static let transformSection = SectionEntry(
-    "transform_quant_param", "Models that are quantized already.",
+    transform, "Models that are quantized already.",
     keys: [
       Setting(
         "export_precision_mode", .words(of: ExportPrecisionMode.self), default: "QUANT",
-        "Whether the quantization that a model brings along is kept or dropped.",
-        refusing: [.of("FLOAT32", needs: "the removal of existing quantization")])
+        "What becomes of quantization that a model brings along. QUANT keeps its parameters; a file with "
+          + "this section and without quant_type does no more than that, and with FULL_QUANT nothing is "
+          + "calibrated. FLOAT32 drops it, so that the model can be quantized anew.")
     ])
 }

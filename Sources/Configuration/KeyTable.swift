@@ -7,6 +7,9 @@ public enum KeyTable {
   /// The section that holds flags of the command line.
   public static let converter = "converter_param"
 
+  /// The section about quantization that a model brings along.
+  static let transform = "transform_quant_param"
+
   /// All sections, in the manual's order.
   public static let sections: [SectionEntry] =
     quantizationSections + [converterSection] + neighbourSections + goldenStickSections

@@ -45,6 +45,8 @@ public struct ConversionJob: Sendable {
   public var quantizesWeights = true
   /// Whether four-dimensional inputs of a `.ms` file keep channels before height and width.
   public var keepsInputLayout = false
+  /// What becomes of quantization that the model brings along; nil where nobody says.
+  public var transform: ExportPrecisionMode?
   /// Whether inputs of a `.ms` file are fed as 8-bit integers.
   public var hasIntegerInputs = false
   /// Whether results of a `.ms` file are 8-bit integers.
@@ -86,6 +88,7 @@ public struct ConversionJob: Sendable {
       full?.settings.profile = .mindSporeLite
     }
     keepsInputLayout = options.hasChannelsFirstSamples
+    transform = options.transform
     runsResult = options.infer
     minCosine = options.minCosine
     inputShapes = options.inputShapes

@@ -35,6 +35,8 @@ public struct ConstantFacts: Sendable {
   public var recipe: WeightRecipe?
   /// Why it stays float, if it does.
   public var floatReason: FloatReason?
+  /// Whether the model brought it along as integers, which stay.
+  public var isKeptQuantized: Bool { floatReason == .alreadyQuantized }
   /// Bytes in the result: integers and parameters, or the floats.
   public var storedByteCount: Int
   /// The form of the integers in a `.ms` file, once it is known.
@@ -63,6 +65,8 @@ public struct ConversionOutcome: Sendable {
   public var full: FullFacts?
   /// What dynamic quantization did beside; nil for other quantizations.
   public var dynamic: DynamicFacts?
+  /// What the model brought along quantized; nil for a float model.
+  public var brought: QuantizedInputFacts?
   /// Float against quantized; nil in a dry run, and for weights alone unless there are samples or
   /// `--minCosine` asks.
   public var quality: QualityReport?

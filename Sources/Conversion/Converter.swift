@@ -28,24 +28,33 @@ public struct Converter {
     try OutputPreflight.check(job)
     let destination = Destination(job: job, pool: pool)
     try destination.check()
-    let model = try ModelLoader.load(path: job.modelPath)
-    let facts = ModelSurvey.facts(of: model, path: job.modelPath)
+    let source = QuantizedInput(job: job)
+    let loaded = try source.load()
+    let model = loaded.model
+    let facts = loaded.facts
     let trial = job.runsResult ? try TrialRun(model, shapes: job.inputShapes) : nil
     let planner = WeightPlanner(destination.weightSettings, pool: pool)
     if job.quantizesWeights { try checkPatterns(planner, model) }
-    if let full = job.full {
+    if let full = job.full, !loaded.isKeptQuantized {
       var (outcome, warnings) = try FullConversion(
         job: job, full: full, destination: destination, pool: pool, observer: observer
       ).run(model, facts: facts, trial: trial)
+      outcome.brought = loaded.brought
       outcome.seconds = ProcessUsage.seconds - start
-      return (outcome, warnings)
+      return (outcome, source.warnings(loaded) + warnings)
     }
-    let before = model.standardOperatorVersion
+    if job.transform != nil, !job.quantizesWeights, loaded.brought == nil, !job.writesMSLite {
+      throw nothingBrought
+    }
+    let before = loaded.operatorSet
     try destination.prepare(model)
     let dynamic = try DynamicConversion(job, model, pool: pool)
-    var plan = dynamic?.plan.weights ?? (job.quantizesWeights ? planner.plan(model) : nil)
-    var warnings = plan.map(nonFiniteWarnings) ?? []
-    if let plan, plan.quantized.isEmpty { throw nothingQuantized(plan, warnings) }
+    var plan =
+      dynamic?.plan.weights ?? (job.quantizesWeights && job.full == nil ? planner.plan(model) : nil)
+    var warnings = source.warnings(loaded) + (plan.map(nonFiniteWarnings) ?? [])
+    if let plan, plan.quantized.isEmpty, !loaded.isKeptQuantized {
+      throw nothingQuantized(plan, warnings)
+    }
 
     let comparison = job.isDryRun ? nil : try comparisonInput(model)
     var outline = ReportOutline(model.graph)
@@ -73,6 +82,7 @@ public struct Converter {
         MemoryForecast($0, workers: pool.workerCount).peakByteCount
       } ?? facts.byteCount, files: [], mixed: mixed?.facts, seconds: 0)
     outcome.dynamic = dynamic?.facts
+    outcome.brought = loaded.brought
     if job.isDryRun, mixed != nil, let plan, !collector.isComplete {
       collector.predict(plan, pool: pool)
     }
@@ -136,7 +146,7 @@ public struct Converter {
     _ destination: Destination
   ) throws(Failure) -> [Int: RoundedWeights] {
     guard job.roundsOnSamples, case .samples(let samples) = input else { return [:] }
-    let running = try ModelLoader.load(path: job.modelPath)
+    let running = try QuantizedInput(job: job).load().model
     try destination.prepare(running)
     return try SampledRounding(job: job, pool: pool, observer: observer)
       .run(plan, model, running: running, samples)
@@ -171,6 +181,13 @@ public struct Converter {
       default: nil
       }
     }
+  }
+
+  private var nothingBrought: Failure {
+    Failure(
+      .nothingQuantized, "'\(job.modelPath)' brings no quantization along",
+      notes: ["without quant_type the result would be a copy"],
+      help: "add quant_type=WEIGHT_QUANT to [common_quant_param]")
   }
 
   private func nothingQuantized(
@@ -215,7 +232,12 @@ public struct Converter {
       dimensions: plan.source.dimensions, floatByteCount: plan.source.byteCount,
       storedByteCount: plan.source.byteCount)
     switch plan.decision {
-    case .stayFloat(let reason): facts.floatReason = reason
+    case .stayFloat(let reason):
+      facts.floatReason = reason
+      if let kept = plan.value.quantized {
+        facts.floatByteCount = kept.storage.elementType.byteCount(of: plan.source.elementCount) ?? 0
+        facts.storedByteCount = facts.floatByteCount
+      }
     case .quantize(let recipe):
       facts.recipe = recipe
       facts.storedByteCount = recipe.elementByteCount(plan.source)
@@ -245,7 +267,7 @@ public struct Converter {
       folder: folder, outputPath: runnable, pool: pool, observer: observer)
     reports.write(Converter.tensors(plan, parameters, types))
     do throws(Failure) {
-      let float = try ModelLoader.load(path: job.modelPath)
+      let float = try QuantizedInput(job: job).load().model
       try destination.prepare(float)
       outcome.report = reports.writeRounds(outline, try round(float)) { float }
     } catch {

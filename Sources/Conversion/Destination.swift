@@ -157,7 +157,7 @@ struct Destination {
   private func translate(_ model: Model) throws(Failure) -> MSLiteModel {
     var options = MSLiteTranslator.Options(
       inputShapes: job.inputShapes, keepsInputLayout: job.keepsInputLayout)
-    options.integerMovers = job.full?.settings.profile.movers ?? []
+    options.integerMovers = TargetProfile.mindSporeLite.movers
     options.hasIntegerInputs = job.hasIntegerInputs
     options.hasIntegerOutputs = job.hasIntegerOutputs
     return try MSLiteTranslator.translate(model, options: options)

@@ -124,7 +124,7 @@ struct FullConversion {
         count: samples.count, input: .samples,
         feeds: { (index) throws(Failure) in try samples.sample(index) })
     ) { () throws(Failure) in
-      let float = try ModelLoader.load(path: job.modelPath)
+      let float = try QuantizedInput(job: job).load().model
       try destination.prepareFull(float)
       return float
     }

@@ -21,8 +21,9 @@ final class SlabCollector: Sendable {
   /// Float bytes of all constants.
   var byteCount: Int { bytes.reduce(0, +) }
 
-  /// Takes the parameters of a slab of a constant; called from any thread.
+  /// Takes the parameters of a slab of a constant of the plan; called from any thread.
   @Sendable func collect(_ number: Int, _ parameters: EncodedParameters) {
+    guard bytes.indices.contains(number) else { return }
     slabs.withLock { $0[number].append(parameters) }
     observer?.advanced(by: bytes[number] * parameters.scales.count / max(1, channels[number]))
   }

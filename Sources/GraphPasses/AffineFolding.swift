@@ -83,11 +83,12 @@ public struct AffineFolding {
   private func foldableWeights(of node: Node) -> TensorData? {
     guard node.isONNX("Conv") || node.isONNX("ConvTranspose") && (node.int("group") ?? 1) == 1,
       node.inputs.count >= 2, node.outputs.count == 1, let value = node.inputs[1],
-      !value.isOverridable, let weights = value.constant, weights.elementType == .float32,
-      weights.dimensions.count >= 3
+      !value.isOverridable, value.quantized == nil, let weights = value.constant,
+      weights.elementType == .float32, weights.dimensions.count >= 3
     else { return nil }
     if node.inputs.count > 2, let bias = node.inputs[2] {
-      guard !bias.isOverridable, bias.constant?.elementType == .float32 else { return nil }
+      guard !bias.isOverridable, bias.quantized == nil, bias.constant?.elementType == .float32
+      else { return nil }
     }
     return weights
   }

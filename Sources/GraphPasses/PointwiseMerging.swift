@@ -41,7 +41,8 @@ public enum PointwiseMerging {
         (node.int("group") ?? 1) == 1, node.string("auto_pad") ?? "NOTSET" == "NOTSET",
         node.ints("strides")?.allSatisfy({ $0 == 1 }) ?? true,
         node.ints("pads")?.allSatisfy({ $0 == 0 }) ?? true,
-        let value = node.inputs[1], !value.isOverridable, let weights = value.constant,
+        let value = node.inputs[1], !value.isOverridable, value.quantized == nil,
+        let weights = value.constant,
         weights.elementType == .float32, weights.elementCount > 0, weights.dimensions.count >= 3,
         weights.dimensions.dropFirst(2).allSatisfy({ $0 == 1 })
       else { return nil }
@@ -52,7 +53,9 @@ public enum PointwiseMerging {
         self.bias = nil
         return
       }
-      guard !bias.isOverridable, let data = bias.constant, data.elementCount == outputs else {
+      guard !bias.isOverridable, bias.quantized == nil, let data = bias.constant,
+        data.elementCount == outputs
+      else {
         return nil
       }
       self.bias = data

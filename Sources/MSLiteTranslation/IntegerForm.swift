@@ -8,16 +8,17 @@ struct IntegerForm {
   private let uses: GraphUses
   private let movers: Set<String>
   private var removed: Set<ObjectIdentifier> = []
+  private var computed: Set<ObjectIdentifier> = []
   private var following: [ObjectIdentifier: Node] = [:]
 
   /// - Parameter movers: operators that only move elements, in integers too.
   /// - Complexity: O(edges).
   static func apply(to graph: Graph, movers: Set<String>) {
-    guard graph.nodes.contains(where: { $0.isONNX("QuantizeLinear") }) else { return }
     var pass = IntegerForm(graph: graph, uses: GraphUses(graph), movers: movers)
     for node in graph.nodes { pass.note(node) }
     for node in graph.nodes { pass.move(node) }
     for node in graph.nodes { pass.compute(node) }
+    for node in graph.nodes { pass.release(node) }
     graph.nodes = graph.nodes.flatMap { node in
       [node, pass.following[ObjectIdentifier(node)]].compactMap { $0 }
     }.filter { !pass.removed.contains(ObjectIdentifier($0)) }
@@ -43,6 +44,11 @@ struct IntegerForm {
   /// Notes how the integers that a node makes stand for numbers.
   private func note(_ node: Node) {
     if node.isONNX("QuantizeLinear"), case let integers?? = node.outputs.first {
+      integers.activation = IntegerForm.grid(node)
+    }
+    if node.isONNX("DequantizeLinear"), case let integers?? = node.inputs.first,
+      integers.activation == nil, integers.constant == nil
+    {
       integers.activation = IntegerForm.grid(node)
     }
   }
@@ -107,28 +113,104 @@ struct IntegerForm {
 
   // MARK: Computing
 
+  /// The attribute of a node that does a Relu's work on integers, beside ONNX's.
+  static let activation = "activation_type"
+
   /// Lets an operator with integer weights read integers and make them.
   private mutating func compute(_ node: Node) {
-    guard let source = integers(of: node.inputs.first ?? nil), node.inputs.count > 1,
-      node.inputs[1]?.quantized?.storage.elementType == .int8,
-      case let result?? = node.outputs.first, var reader = uses.onlyReader(of: result)
+    guard let source = integers(of: node.inputs.first ?? nil), let kernel = IntegerKernel(node),
+      case let result?? = node.outputs.first, var reader = uses.onlyReader(of: result),
+      let inputScale = source.activation?.scale
     else { return }
-    var inputs = node.inputs
-    inputs[0] = source
+    var inputs = [source, node.inputs[1]]
+    var bias = node.inputs.count > 2 ? node.inputs[2] : nil
     var passed: [Node] = []
-    if reader.isONNX("Add"), inputs.count == 2,
-      let bias = reader.inputs.first(where: { $0?.quantized?.storage.elementType == .int32 }),
-      case let sum?? = reader.outputs.first, let next = uses.onlyReader(of: sum)
-    {
-      inputs.append(bias)
+    func pass(_ value: Value?) -> Bool {
+      guard let value, let next = uses.onlyReader(of: value) else { return false }
       passed.append(reader)
       reader = next
+      return true
+    }
+    if reader.isONNX("Add"), bias == nil, node.isONNX("MatMul"),
+      let added = reader.inputs.first(where: { $0 !== result }) ?? nil,
+      kernel.bias(added, inputScale: inputScale) != nil
+    {
+      bias = added
+      guard pass(reader.outputs.first ?? nil) else { return }
+    }
+    let clipping = reader
+    var activation: Int64 = 0
+    if ["Relu", "Clip"].contains(reader.operatorType), !pass(reader.outputs.first ?? nil) {
+      return
     }
     guard reader.isONNX("QuantizeLinear"), case let integers?? = reader.outputs.first,
-      integers.activation != nil
+      let grid = integers.activation
     else { return }
+    if clipping !== reader {
+      guard let known = kernel.activation(for: clipping, before: grid) else { return }
+      activation = known
+    }
+    if let bias {
+      guard let known = kernel.bias(bias, inputScale: inputScale) else { return }
+      inputs.append(constant(known, like: bias))
+    }
     node.inputs = inputs
     node.outputs = [integers]
+    if activation != 0 { node.setAttribute(IntegerForm.activation, .int(activation)) }
+    computed.insert(ObjectIdentifier(node))
     removed.formUnion((passed + [reader]).map(ObjectIdentifier.init))
+  }
+
+  /// A bias of its own for an operator on integers: others may read the floats.
+  private func constant(_ quantized: QuantizedConstant, like bias: Value) -> Value {
+    if bias.quantized != nil, uses.readers(of: bias).count == 1 {
+      bias.quantized = quantized
+      return bias
+    }
+    let value = Value(name: bias.name + "_int32")
+    value.initializer = quantized.source
+    value.quantized = quantized
+    graph.initializers.append(value)
+    return value
+  }
+
+  // MARK: What stays float
+
+  /// Operators that the runtime gives floats in place of integers when it loads a file, by the place
+  /// of the weights.
+  private static let loaded = ["Conv": 1, "ConvTranspose": 1, "MatMul": 1, "Gemm": 1, "Gather": 0]
+
+  /// Lets operators that compute with floats read the floats of constants that were integers in the
+  /// model, where the runtime doesn't make floats of them.
+  private func release(_ node: Node) {
+    guard !computed.contains(ObjectIdentifier(node)) else { return }
+    for (place, input) in node.inputs.enumerated() {
+      guard let input, let quantized = input.quantized, quantized.knownParameters != nil else {
+        continue
+      }
+      let isLoaded =
+        node.isStandard && IntegerForm.loaded[node.operatorType] == place
+        && quantized.storage.elementType == .int8
+        && (quantized.storage.axis == nil
+          || quantized.storage.axis
+            == IntegerForm.axis(of: node, rank: quantized.source.dimensions.count))
+      if isLoaded { continue }
+      let value = Value(name: input.name)
+      value.initializer = quantized.source
+      graph.initializers.append(value)
+      node.inputs[place] = value
+    }
+  }
+
+  /// The axis that the runtime takes for that of the channels.
+  private static func axis(of node: Node, rank: Int) -> Int? {
+    switch node.operatorType {
+    case "Conv": 0
+    case "ConvTranspose": 1
+    case "MatMul": rank - 1
+    case "Gemm": (node.int("transB") ?? 0) != 0 ? 0 : 1
+    case "Gather": Int(clamping: node.int("axis") ?? 0)
+    default: nil
+    }
   }
 }

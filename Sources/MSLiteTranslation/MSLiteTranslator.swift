@@ -163,7 +163,8 @@ public enum MSLiteTranslator {
   private static func markQuantized(_ model: inout MSLiteModel) {
     for index in model.nodes.indices {
       let reads = model.nodes[index].inputs.contains { input in
-        if case .quantized = model.tensors[input].content { true } else { false }
+        if case .quantized = model.tensors[input].content { return true }
+        return model.tensors[input].isConstant && !model.tensors[input].quantization.isEmpty
       }
       if reads { model.nodes[index].quantization = .weights }
       let makesIntegers = model.nodes[index].outputs.contains { output in

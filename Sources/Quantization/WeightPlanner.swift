@@ -124,6 +124,7 @@ public struct WeightPlanner {
     let source = candidate.source
     let use = candidate.uses[0]
     if candidate.isInsideFunction { return .stayFloat(.insideFunction) }
+    if candidate.value.quantized != nil { return .stayFloat(.alreadyQuantized) }
     if candidate.value.isOverridable { return .stayFloat(.overridable) }
     guard source.elementType.isQuantizableFloat else {
       return .stayFloat(.elementType(source.elementType))

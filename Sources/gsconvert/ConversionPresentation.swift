@@ -35,12 +35,14 @@ struct ConversionPresentation {
   private var resultWord: String { shortfall == nil ? "SUCCESS" : "BELOW_MIN_COSINE" }
 
   private var quantized: [ConstantFacts] { outcome.constants.filter { $0.recipe != nil } }
-  private var kept: [ConstantFacts] { outcome.constants.filter { $0.recipe == nil } }
+  private var kept: [ConstantFacts] {
+    outcome.constants.filter { $0.recipe == nil && !$0.isKeptQuantized }
+  }
 
   /// The summary, its last line always the same.
   var lines: [String] {
     guard !options.quiet else { return [lastLine] }
-    var lines = [modelLine, configurationLine] + sampleLines
+    var lines = [modelLine, configurationLine] + broughtLines + sampleLines
     if options.dryRun { lines += effective + [""] + plan }
     if configuration != nil { lines += [""] + classTable.lines }
     lines.append("")
@@ -60,6 +62,7 @@ struct ConversionPresentation {
   private var configurationLine: String {
     guard let configuration else { return "config     no quantization" }
     if outcome.full != nil { return fullLine(configuration) }
+    if configuration.quantType == .fullQuant { return "config     FULL_QUANT   nothing calibrated" }
     if let dynamic = outcome.dynamic { return dynamicLine(dynamic, configuration) }
     let weight = configuration.weight
     if let mixed = outcome.mixed { return mixedLine(mixed, configuration) }
@@ -71,6 +74,20 @@ struct ConversionPresentation {
       weight.biasCorrection ? "bias correction" : "no bias correction",
       "skip \(configuration.skipQuantNode.count)",
     ].joined(separator: "   ")
+  }
+
+  /// What the model brought along quantized.
+  private var broughtLines: [String] {
+    guard let brought = outcome.brought else { return [] }
+    let read = brought.read
+    var parts = ["\(read.constants) constants", "\(read.activations) activations"]
+    if read.propagated > 0 { parts.append("\(read.propagated) more where they are moved") }
+    if read.dynamic > 0 { parts.append("\(read.dynamic) dynamic products") }
+    if read.expanded > 0 { parts.append("\(read.expanded) operators on integers") }
+    return [
+      "brought    " + parts.joined(separator: ", ") + " quantized already, "
+        + (brought.isKept ? "kept" : "dropped")
+    ]
   }
 
   private var effective: [String] {
@@ -85,7 +102,7 @@ struct ConversionPresentation {
     for constant in outcome.constants {
       table.append([
         constant.node, constant.operatorType, constant.tensor,
-        constant.recipe.map(describe) ?? "float",
+        constant.recipe.map(describe) ?? (constant.isKeptQuantized ? "as it came" : "float"),
         constant.floatReason?.text ?? "",
       ])
     }
@@ -129,6 +146,8 @@ struct ConversionPresentation {
     if let full = outcome.full {
       table.append(["activations", String(full.activationCount), "8", "-", "-"])
     }
+    let already = outcome.constants.filter(\.isKeptQuantized)
+    if !already.isEmpty { append("quantized already", already, bits: "8") }
     append("stay float", kept, bits: "-")
     return table
   }
@@ -139,7 +158,8 @@ struct ConversionPresentation {
     for constant in outcome.constants {
       table.append([
         constant.node, constant.tensor,
-        constant.recipe.map(describe) ?? "float: \(constant.floatReason?.text ?? "")",
+        constant.recipe.map(describe)
+          ?? (constant.isKeptQuantized ? "" : "float: ") + (constant.floatReason?.text ?? ""),
         NumberText.bytes(constant.floatByteCount), NumberText.bytes(constant.storedByteCount),
         constant.signalToNoise.map(decibels) ?? "",
       ])
@@ -274,11 +294,22 @@ struct ConversionPresentation {
       ("tensors", .array(outcome.constants.map(json))),
     ]
     members += fullMembers + dynamicMembers
+    if let brought = outcome.brought { members.append(("alreadyQuantized", json(brought))) }
     if let mixed = outcome.mixed { members.append(("mixedBit", json(mixed))) }
     if let quality = outcome.quality { members.append(("quality", json(quality))) }
     if let report = outcome.report { members.append(("report", json(report))) }
     if let trial = outcome.trial { members.append(("trialRun", json(trial))) }
     return .object(members)
+  }
+
+  private func json(_ brought: QuantizedInputFacts) -> JSONValue {
+    .object([
+      ("constants", .integer(brought.read.constants)),
+      ("activations", .integer(brought.read.activations)),
+      ("moved", .integer(brought.read.propagated)),
+      ("operators", .integer(brought.read.expanded)),
+      ("dynamicProducts", .integer(brought.read.dynamic)), ("kept", .bool(brought.isKept)),
+    ])
   }
 
   private func json(_ report: ReportFacts) -> JSONValue {

@@ -37,7 +37,7 @@ import Testing
         + "[wieght_quant_param]\n[converter_param]\nthreads=-1\n"),
     .init(
       name: "not-in-this-version",
-      text: weight + "[transform_quant_param]\nexport_precision_mode=FLOAT32\n",
+      text: weight + "[awq_param]\n",
       status: 69),
   ]
 

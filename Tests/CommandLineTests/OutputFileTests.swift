@@ -67,7 +67,7 @@ import Testing
 
   @Test(arguments: [
     Fixtures.weightQuantization + "bit_num=99\n",
-    Fixtures.weightQuantization + "[transform_quant_param]\nexport_precision_mode=FLOAT32\n",
+    Fixtures.weightQuantization + "[awq_param]\n",
     Fixtures.weightQuantization + "skip_quant_node=nothing\n",
     Fixtures.weightQuantization + "skip_quant_node=*\n",
   ])

@@ -41,10 +41,6 @@ import Testing
   }
 
   @Test(arguments: [
-    (
-      Fixtures.weightQuantization + "[transform_quant_param]\nexport_precision_mode=FLOAT32\n",
-      "export_precision_mode=FLOAT32"
-    ),
     ("[ptq_param]\nweight_quant_dtype=int8\n", "[ptq_param]"),
     (Fixtures.weightQuantization + "[awq_param]\n", "[awq_param]"),
   ])

@@ -162,9 +162,6 @@ struct BadConfiguration: Sendable, CustomStringConvertible {
   ]
 
   static let capabilities: [BadConfiguration] = [
-    .init(
-      weightHeader + "[transform_quant_param]\nexport_precision_mode=float32\n",
-      .capabilityNotBuilt, 4, 23, .unsupported),
     .init("[ptq_param]\nweight_quant_dtype=int8\n", .capabilityNotBuilt, 1, 2, .unsupported),
     .init(
       "[ptq_param]\nx=1\n[layer_policy.ffn]\npattern=.*\n", .capabilityNotBuilt, 1, 2,

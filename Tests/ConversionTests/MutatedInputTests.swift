@@ -32,7 +32,8 @@ import Testing
   }
 
   @Test func mutatedModelsConvertOrFail() throws {
-    let corpus = try Self.corpus("fixtures/models", ".onnx")
+    let corpus =
+      try Self.corpus("fixtures/models", ".onnx") + Self.corpus("fixtures/quantized", ".onnx")
     #expect(corpus.count > 20)
     let accepted = try run(.onnx, corpus: corpus, count: 1500)
     #expect((1..<1500).contains(accepted), "some mutations must be harmless, some not")
@@ -42,6 +43,7 @@ import Testing
     let corpus =
       try Self.corpus("fixtures/models", ".onnx")
       + Self.corpus("Tests/MSLiteTranslationTests/Golden", ".onnx")
+      + Self.corpus("fixtures/quantized", ".onnx")
     let accepted = try run(.translation, corpus: corpus, count: 1500)
     #expect((1..<1500).contains(accepted), "some mutations must be harmless, some not")
   }

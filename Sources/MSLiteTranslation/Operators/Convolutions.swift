@@ -48,6 +48,9 @@ enum Convolutions {
     settings["group"] = .int(group)
     settings["in_channel"] = .int(isTransposed ? Int64(extents[0]) : inner)
     settings["out_channel"] = .int(isTransposed ? inner : Int64(extents[0]))
+    if let activation = node.int(IntegerForm.activation), node.outputs.first??.activation != nil {
+      settings["activation_type"] = .int(activation)
+    }
     if isTransposed {
       if node.ints("output_shape") != nil { throw node.refused("it states its output's shape") }
       let more = node.ints("output_padding") ?? []

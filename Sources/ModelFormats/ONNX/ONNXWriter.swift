@@ -38,7 +38,7 @@ public struct ONNXWriter: Sendable {
     }
     return constants.map { constant in
       if constant.storage.block != nil { return 21 }
-      if ![.int8, .int32].contains(constant.storage.elementType) { return 21 }
+      if ![.int8, .uint8, .int32].contains(constant.storage.elementType) { return 21 }
       return constant.storage.axis == nil && constant.source.elementType != .bfloat16 ? 10 : 13
     }.max()
   }

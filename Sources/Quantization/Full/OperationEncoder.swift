@@ -28,9 +28,7 @@ struct OperationEncoder: @unchecked Sendable {
     /// The constant that these integers stand for.
     func constant(number: Int) -> QuantizedConstant {
       QuantizedConstant(
-        number: number, source: source, storage: storage, channelCount: parameters.scales.count,
-        slabCount: 1, slabByteCount: bytes.count, knownParameters: parameters,
-        encode: { _, _ in EncodedSlab(byteOffset: 0, integers: bytes, parameters: parameters) })
+        number: number, source: source, storage: storage, integers: bytes, parameters: parameters)
     }
   }
 
