@@ -55,11 +55,12 @@ public struct Converter {
       let rounded = try roundedOnSamples(plan, model, comparison, destination)
       Quantizer.apply(plan, rounded: rounded)
     }
-    try dynamic?.apply(to: model, &outline)
+    dynamic?.divideActivations(of: model)
     let collector = SlabCollector(plan, observer)
     let result = try destination.layOut(
       model, runs: !job.isDryRun && (comparison != nil || trial != nil || job.reportFolder != nil),
-      collector: collector)
+      collector: collector
+    ) { (model) throws(Failure) in try dynamic?.apply(to: model, &outline) }
     outline.rename(types: result.operatorTypes)
     var outcome = ConversionOutcome(
       model: facts, constants: plan?.constants.map(constantFacts) ?? [],

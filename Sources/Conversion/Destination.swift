@@ -43,11 +43,12 @@ struct Destination {
         .capabilityNotBuilt, "this version cannot do target_device=\(name) with a .ms file yet",
         help: "use --saveType=ONNX, or leave target_device out")
     }
-    if job.writesMSLite, job.dynamic != nil {
+    if job.writesMSLite, let strategy = job.dynamic, strategy.scalesRows, strategy.scalesChannels {
       throw Failure(
         .capabilityNotBuilt,
-        "this version cannot do quant_type=DYNAMIC_QUANT with a .ms file yet",
-        help: "use --saveType=ONNX")
+        "quant_strategy=\(strategy.rawValue) has no form in a .ms file",
+        notes: ["MindSpore Lite has one scale for all weights, or one for all of an activation"],
+        help: "use --saveType=ONNX, or quant_strategy=ALWC or ACWL")
     }
     if job.writesMSLite, job.dequantizesOnTheFly {
       throw Failure(
@@ -101,18 +102,25 @@ struct Destination {
   /// - Parameters:
   ///   - runs: whether the result will be run here.
   ///   - collector: gets the parameters of weights that have to be packed to know their size.
+  ///   - quantizeActivations: puts the quantization of activations at run time into a graph in ONNX's
+  ///     operators.
   /// - Throws: what the format can't hold.
   func layOut(
-    _ model: Model, runs: Bool, collector: SlabCollector? = nil
+    _ model: Model, runs: Bool, collector: SlabCollector? = nil,
+    quantizeActivations: (Model) throws(Failure) -> Void = { _ in }
   ) throws(Failure) -> Result {
     guard job.writesMSLite else {
+      try quantizeActivations(model)
       try raise(model)
       let writer = try ONNXWriter(model)
       return Result(byteCount: writer.byteCount, twin: nil, writer: .onnx(writer))
     }
+    let dynamic = job.dynamic == nil ? nil : try translate(model)
+    try quantizeActivations(model)
     let twin = runs ? try ONNXTwin(model, beside: job.outputPath, pool: pool) : nil
-    var translated = try translate(model)
-    let stored = job.packsWeights && job.full == nil ? pack(&translated, collector) : []
+    var translated = if let dynamic { dynamic } else { try translate(model) }
+    let packs = job.packsWeights && job.full == nil && job.dynamic == nil
+    let stored = packs ? pack(&translated, collector) : []
     let writer = try MSLiteWriter(translated)
     let types = translated.nodes.map { ($0.name, $0.primitive.name) }
     return Result(
@@ -138,6 +146,7 @@ struct Destination {
     var options = MSLiteTranslator.Options(
       inputShapes: job.inputShapes, keepsInputLayout: job.keepsInputLayout)
     options.integerMovers = job.full?.settings.profile.movers ?? []
+    options.dynamicScales = job.dynamic.map { $0.scalesRows ? .rows : .tensor }
     options.hasIntegerInputs = job.hasIntegerInputs
     options.hasIntegerOutputs = job.hasIntegerOutputs
     return try MSLiteTranslator.translate(model, options: options)

@@ -16,6 +16,9 @@ public enum MSLiteTranslator {
     public var keepsInputLayout: Bool
     /// Operators of ONNX's that only move elements, and move integers as well.
     public var integerMovers: Set<String> = []
+    /// What shares a scale in activations that are quantized while the model runs, for products with
+    /// quantized weights; nil where none are.
+    public var dynamicScales: DynamicScales?
 
     /// Whether float inputs are fed as the integers that they become first.
     public var hasIntegerInputs = false
@@ -59,7 +62,8 @@ public enum MSLiteTranslator {
     IntegerForm.apply(to: graph, movers: options.integerMovers)
     if options.hasIntegerInputs { try IntegerBorders.moveInputs(of: graph) }
     if options.hasIntegerOutputs { try IntegerBorders.moveOutputs(of: graph) }
-    let translation = Translation(graph, inputShapes: options.inputShapes)
+    let translation = Translation(
+      graph, inputShapes: options.inputShapes, dynamicScales: options.dynamicScales)
     let inputs = try addInputs(graph, to: translation, options)
     for node in graph.nodes where !node.isONNX("Constant") {
       if node.outputs.allSatisfy({ $0.map { translation.constant($0) != nil } ?? true }) {
@@ -77,6 +81,7 @@ public enum MSLiteTranslator {
       BiasFusion.apply(to: &model, outputs: outputs)
       ActivationFusion.apply(to: &model, outputs: outputs)
       markQuantized(&model)
+      if options.dynamicScales != nil { DynamicProducts.mark(&model) }
     }
     var result = translation.model
     name(outputs, graph.outputs.map(\.name), in: &result)

@@ -181,7 +181,8 @@ public struct WeightPlanner {
     return isTable && axis < last && source.dimensions[axis] <= WeightPlanner.fewRows ? last : axis
   }
 
-  private static let fewRows = 16
+  /// The most rows of a table that has scales along its rows rather than one for each.
+  static let fewRows = 16
 
   /// Up to 6 bits a range with less squared error pays, but not in convolutions of one point, whose
   /// inputs are mostly positive: there the cut weights' errors have one sign and add up.
