@@ -39,6 +39,8 @@ public struct ConversionJob: Sendable {
   public var packsWeights = true
   /// Whether weights shall become float in front of each operator rather than at loading.
   public var dequantizesOnTheFly = false
+  /// The most segments that such weights of a `.ms` file are decoded in at once, below 8 bits.
+  public var segments = 1
   /// Whether weights are quantized; a `.ms` file may stay float.
   public var quantizesWeights = true
   /// Whether four-dimensional inputs of a `.ms` file keep channels before height and width.
@@ -114,6 +116,7 @@ public struct ConversionJob: Sendable {
     }
     if configuration.quantType == .weightQuant {
       dequantizesOnTheFly = weight.dequantStrategy == .onTheFly
+      segments = weight.maxSegments
       weights.groupSize = weight.groupSize.flatMap { Int($0.rawValue) }
     }
     if configuration.quantType == .dynamicQuant {

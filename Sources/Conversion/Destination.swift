@@ -50,12 +50,6 @@ struct Destination {
         notes: ["MindSpore Lite has one scale for all weights, or one for all of an activation"],
         help: "use --saveType=ONNX, or quant_strategy=ALWC or ACWL")
     }
-    if job.writesMSLite, job.dequantizesOnTheFly {
-      throw Failure(
-        .capabilityNotBuilt,
-        "this version cannot do dequant_strategy=ON_THE_FLY with a .ms file yet",
-        help: "use --saveType=ONNX")
-    }
     if job.writesMSLite, let size = job.weights.groupSize {
       throw Failure(
         .capabilityNotBuilt, "this version cannot do group_size=\(size) with a .ms file yet",
@@ -119,8 +113,7 @@ struct Destination {
     try quantizeActivations(model)
     let twin = runs ? try ONNXTwin(model, beside: job.outputPath, pool: pool) : nil
     var translated = if let dynamic { dynamic } else { try translate(model) }
-    let packs = job.packsWeights && job.full == nil && job.dynamic == nil
-    let stored = packs ? pack(&translated, collector) : []
+    let stored = store(&translated, collector)
     let writer = try MSLiteWriter(translated)
     let types = translated.nodes.map { ($0.name, $0.primitive.name) }
     return Result(
@@ -146,21 +139,36 @@ struct Destination {
     var options = MSLiteTranslator.Options(
       inputShapes: job.inputShapes, keepsInputLayout: job.keepsInputLayout)
     options.integerMovers = job.full?.settings.profile.movers ?? []
+    options.castsWeights = job.dequantizesOnTheFly
     options.dynamicScales = job.dynamic.map { $0.scalesRows ? .rows : .tensor }
     options.hasIntegerInputs = job.hasIntegerInputs
     options.hasIntegerOutputs = job.hasIntegerOutputs
     return try MSLiteTranslator.translate(model, options: options)
   }
 
-  private func pack(
+  /// Brings weights into the forms that depend on their integers; nothing where none do.
+  private func store(
     _ model: inout MSLiteModel, _ collector: SlabCollector?
   ) -> [MSLiteWeightStorage.Stored] {
-    guard let collector else {
-      return MSLiteWeightStorage.code(&model, pool: pool) { _, _ in }
+    guard job.full == nil, job.dynamic == nil else { return [] }
+    if job.dequantizesOnTheFly {
+      return encoding(collector) { onSlab in
+        MSLiteDequantization.apply(
+          .casts(segments: job.segments), to: &model, pool: pool, onSlab: onSlab)
+          + (job.packsWeights
+            ? MSLiteWeightStorage.code(&model, pool: pool, onSlab: onSlab) : [])
+      }
     }
-    return collector.packing {
-      MSLiteWeightStorage.code(&model, pool: pool, onSlab: collector.collect)
-    }
+    guard job.packsWeights else { return [] }
+    return encoding(collector) { MSLiteWeightStorage.code(&model, pool: pool, onSlab: $0) }
+  }
+
+  private func encoding(
+    _ collector: SlabCollector?,
+    _ work: (@escaping @Sendable (Int, EncodedParameters) -> Void) -> [MSLiteWeightStorage.Stored]
+  ) -> [MSLiteWeightStorage.Stored] {
+    guard let collector else { return work { _, _ in } }
+    return collector.packing { work(collector.collect) }
   }
 
   /// Raises the operators to what the graph's quantized constants need.

@@ -20,6 +20,9 @@ public enum MSLiteTranslator {
     /// quantized weights; nil where none are.
     public var dynamicScales: DynamicScales?
 
+    /// Whether weights stay integers until the operators that read them run.
+    public var castsWeights = false
+
     /// Whether float inputs are fed as the integers that they become first.
     public var hasIntegerInputs = false
     /// Whether results are the integers that they were last.
@@ -80,6 +83,7 @@ public enum MSLiteTranslator {
       UnusedNodes.remove(from: &model, keeping: inputs + outputs)
       BiasFusion.apply(to: &model, outputs: outputs)
       ActivationFusion.apply(to: &model, outputs: outputs)
+      if options.castsWeights { WeightCasts.apply(to: &model) }
       markQuantized(&model)
       if options.dynamicScales != nil { DynamicProducts.mark(&model) }
     }
@@ -167,6 +171,7 @@ public enum MSLiteTranslator {
 
   private static func markQuantized(_ model: inout MSLiteModel) {
     for index in model.nodes.indices {
+      if model.nodes[index].primitive.name == "QuantDTypeCast" { continue }
       let reads = model.nodes[index].inputs.contains { input in
         if case .quantized = model.tensors[input].content { true } else { false }
       }
@@ -174,9 +179,7 @@ public enum MSLiteTranslator {
       let makesIntegers = model.nodes[index].outputs.contains { output in
         model.tensors[output].elementType == .int8 && !model.tensors[output].quantization.isEmpty
       }
-      if makesIntegers, model.nodes[index].primitive.name != "QuantDTypeCast" {
-        model.nodes[index].quantization = .all
-      }
+      if makesIntegers { model.nodes[index].quantization = .all }
     }
   }
 }

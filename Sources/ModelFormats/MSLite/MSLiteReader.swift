@@ -127,11 +127,22 @@ public enum MSLiteReader {
       case .table:
         let rows = table.table(number)?.tables("data").map { $0.longs(0) } ?? []
         setting = rows.isEmpty ? nil : .rows(rows)
-      case .tables, .operators: setting = nil
+      case .tables: setting = attributes(table.tables(number))
+      case .operators: setting = nil
       }
       settings[field.name] = setting
     }
     return settings
+  }
+
+  /// Attributes of a custom operator; of those that are longer than any runtime's, the beginning.
+  private static func attributes(_ tables: [FlatTable]) -> MSLitePrimitive.Setting? {
+    let known = tables.prefix(32).map { table in
+      let range = table.byteRange("data") ?? 0..<0
+      return MSLitePrimitive.CustomAttribute(
+        table.string("name"), String(decoding: table.bytes[range.prefix(1024)], as: UTF8.self))
+    }
+    return known.isEmpty ? nil : .attributes(known)
   }
 
   private static func nonEmpty(_ values: [Int64]) -> MSLitePrimitive.Setting? {
