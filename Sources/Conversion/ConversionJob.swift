@@ -39,6 +39,9 @@ public struct ConversionJob: Sendable {
   public var packsWeights = true
   /// Whether weights shall become float in front of each operator rather than at loading.
   public var dequantizesOnTheFly = false
+  /// Whether such weights of a `.ms` file become float by arithmetic on plain integers, as Ascend
+  /// devices have it.
+  public var dequantizesByArithmetic = false
   /// The most segments that such weights of a `.ms` file are decoded in at once, below 8 bits.
   public var segments = 1
   /// Whether weights are quantized; a `.ms` file may stay float.
@@ -89,7 +92,17 @@ public struct ConversionJob: Sendable {
     runsResult = options.infer
     minCosine = options.minCosine
     inputShapes = options.inputShapes
+    if options.isForAscend, let configuration {
+      inputShapes.merge(configuration.ascend.fixedShapes) { flag, _ in flag }
+      if dequantizesOnTheFly {
+        dequantizesByArithmetic = writesMSLite
+        weights.operators = ConversionJob.ascendOperators
+      }
+    }
   }
+
+  /// The operators whose weights Ascend devices dequantize while the model runs.
+  private static let ascendOperators: Set<String> = ["Gather", "Gemm", "MatMul"]
 
   private init(_ options: ConverterOptions, quantization configuration: QuantizationConfiguration) {
     let weight = configuration.weight

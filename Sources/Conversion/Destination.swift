@@ -37,7 +37,7 @@ struct Destination {
         help: "leave it out; inputs and results are floats then")
     }
     if job.writesMSLite, let name = job.full?.settings.profile.name,
-      name != TargetProfile.mindSporeLite.name
+      ![TargetProfile.mindSporeLite.name, TargetProfile.ascend.name].contains(name)
     {
       throw Failure(
         .capabilityNotBuilt, "this version cannot do target_device=\(name) with a .ms file yet",
@@ -154,7 +154,8 @@ struct Destination {
     if job.dequantizesOnTheFly {
       return encoding(collector) { onSlab in
         MSLiteDequantization.apply(
-          .casts(segments: job.segments), to: &model, pool: pool, onSlab: onSlab)
+          job.dequantizesByArithmetic ? .arithmetic : .casts(segments: job.segments), to: &model,
+          pool: pool, onSlab: onSlab)
           + (job.packsWeights
             ? MSLiteWeightStorage.code(&model, pool: pool, onSlab: onSlab) : [])
       }

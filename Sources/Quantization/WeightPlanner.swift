@@ -1,4 +1,5 @@
 import CKernels
+import GraphPasses
 import ModelGraph
 import Operators
 import Support
@@ -22,6 +23,8 @@ public struct WeightPlanner {
     let axis: Int?
     /// Whether axes of the constant are those the operator sees.
     let isDirect: Bool
+    /// The nodes that read what the operator makes.
+    let readers: [Node]
   }
 
   private struct Candidate {
@@ -76,13 +79,16 @@ public struct WeightPlanner {
     var order: [ObjectIdentifier: Int] = [:]
     var found: [Candidate] = []
     func visit(_ graph: Graph, isInsideFunction: Bool) {
+      let uses = GraphUses(graph)
       for node in graph.nodes {
         for operand in WeightOperand.operands(of: node) where operand.input < node.inputs.count {
           guard let input = node.inputs[operand.input] else { continue }
           for origin in WeightOrigin.origins(of: input) {
             guard let source = origin.value.constant else { continue }
             let axis = operand.axis(for: node, rank: origin.axes.count).flatMap { origin.axes[$0] }
-            let use = Use(node: node, operand: operand, axis: axis, isDirect: origin.isDirect)
+            let use = Use(
+              node: node, operand: operand, axis: axis, isDirect: origin.isDirect,
+              readers: node.outputs.compactMap { $0 }.flatMap(uses.readers))
             if let index = order[ObjectIdentifier(origin.value)] {
               found[index].uses.append(use)
             } else if WeightPlanner.mayHoldWeights(source, operand) {
@@ -135,6 +141,7 @@ public struct WeightPlanner {
     guard !wanted.isEmpty else {
       return .stayFloat(.skipped(pattern: skipping(use.node)?.text ?? ""))
     }
+    guard isOnTarget(wanted) else { return .stayFloat(.operatorStaysFloat(.notOnTarget)) }
     guard source.elementCount > settings.minWeightSize else {
       return .stayFloat(
         .notAboveMinSize(elements: source.elementCount, limit: settings.minWeightSize))
@@ -169,6 +176,19 @@ public struct WeightPlanner {
         shapesNoise: settings.rangeMethod == nil && settings.roundMethod == .squant
           && wanted.allSatisfy { $0.isDirect && FilterBank.isFilterBank($0.node, weights: source) },
         inputMeans: storage.block == nil ? means : nil, ranges: ranges))
+  }
+
+  /// Whether the target dequantizes weights for all these uses; tables only where matrix products
+  /// alone read what is looked up.
+  private func isOnTarget(_ uses: [Use]) -> Bool {
+    guard let operators = settings.operators else { return true }
+    return uses.allSatisfy { use in
+      let isProductOnly =
+        !use.readers.isEmpty
+        && use.readers.allSatisfy { ["Gemm", "MatMul"].contains($0.operatorType) }
+      return operators.contains(use.node.operatorType)
+        && (use.operand.role != .lookedUp || isProductOnly)
+    }
   }
 
   /// The axis with one scale per index: the operator's, but for a lookup table of few rows the one
