@@ -44,7 +44,7 @@ public struct Converter {
     try destination.prepare(model)
     let dynamic = try DynamicConversion(job, model, pool: pool)
     var plan = dynamic?.plan.weights ?? (job.quantizesWeights ? planner.plan(model) : nil)
-    var warnings = plan.map(nonFiniteWarnings) ?? []
+    var warnings = destination.warnings + (plan.map(nonFiniteWarnings) ?? [])
     if let plan, plan.quantized.isEmpty { throw nothingQuantized(plan, warnings) }
 
     let comparison = job.isDryRun ? nil : try comparisonInput(model)

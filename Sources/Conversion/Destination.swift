@@ -57,6 +57,21 @@ struct Destination {
     }
   }
 
+  /// What the result needs of runtimes that not all of them have.
+  var warnings: [Diagnostic] {
+    guard job.writesMSLite, job.dequantizesOnTheFly, !job.dequantizesByArithmetic,
+      job.weights.bits != 8
+    else { return [] }
+    let what =
+      job.weights.bits < 8 ? "the operator FSEDecode" : "QuantDTypeCast of 16-bit integers"
+    return [
+      Diagnostic(
+        .runtimeTooOld, "dequant_strategy=ON_THE_FLY with \(job.weights.bits) bits needs \(what)",
+        severity: .warning, notes: ["MindSpore Lite 2.0 doesn't have it on processors"],
+        help: "use bit_num=8, or leave dequant_strategy out")
+    ]
+  }
+
   /// Brings a model into the form that weights are planned in.
   ///
   /// - Throws: operators that the format doesn't have.

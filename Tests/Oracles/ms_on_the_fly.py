@@ -22,7 +22,7 @@ import ms_float
 import ms_weights
 from ms_weights import Table, follow
 
-CAST, CUSTOM, ADD, MULTIPLY = 113, 191, 5, 99
+CAST, CUSTOM, ADD, MULTIPLY, PLAIN_CAST = 113, 191, 5, 99, 28
 MODELS = ["ch_ppocr_mobile_v2.0_cls_infer", "efficientnet_lite0", "paraphrase-MiniLM-L3-v2"]
 TYPES = {32: "i1", 33: "<i2", 34: "<i4", 37: "u1", 38: "<u2", 40: "<u8", 43: "<f4"}
 
@@ -101,6 +101,9 @@ def made_weights(path):
             if constants[0] is None:
                 constants[0] = np.zeros(0, "i1")
             values[outputs[0]] = decoded_stream(attributes, constants, int(np.prod(constants[5])))
+        elif kind == PLAIN_CAST and source.scalar(1, "i") in (32, 33) and source.scalar(0, "i") == 0:
+            assert elements(tensors[inputs[1]]).tolist() == [43] and not source.tables(7)
+            values[outputs[0]] = elements(source).astype(np.float32)
         elif kind in (ADD, MULTIPLY) and inputs[0] in values:
             shape = numbers(tensors[outputs[0]], 2, "i")
             other = elements(tensors[inputs[1]]).reshape(numbers(tensors[inputs[1]], 2, "i"))
@@ -124,11 +127,11 @@ def loaded_weights(path):
     return {name: values for name, values in found.items() if values is not None}
 
 
-def convert(binary, case, bits, more, target):
+def convert(binary, case, bits, more, target, flags=()):
     target.with_suffix(".cfg").write_text(ms_weights.configuration(bits) + "[weight_quant_param]\n" + more)
     shapes = ";".join(f"{name}:{','.join(map(str, array.shape))}" for name, array in case.feeds[0].items())
     subprocess.run([binary, f"--modelFile={case.path}", f"--outputFile={target}", "--quiet=true",
-                    f"--configFile={target.with_suffix('.cfg')}", f"--inputShape={shapes}"],
+                    f"--configFile={target.with_suffix('.cfg')}", f"--inputShape={shapes}", *flags],
                    check=True, capture_output=True)
 
 
@@ -140,6 +143,12 @@ def check(binary, runtime, case, bits, more, folder):
     wanted, found = loaded_weights(plain), made_weights(fly)
     if wanted.keys() != found.keys() or not wanted:
         return f"other weights: {wanted.keys() ^ found.keys()}"
+    if bits >= 8:
+        ascend = folder / "ascend.ms"
+        convert(binary, case, bits, more + "dequant_strategy=ON_THE_FLY\n", ascend, ["--optimize=ascend_oriented"])
+        products = made_weights(ascend)
+        if not products or any(not np.array_equal(found[name], values) for name, values in products.items()):
+            return "other weights for Ascend"
     worst = max(float(np.abs(wanted[name] - found[name]).max()) / max(1e-30, float(np.abs(wanted[name]).max()))
                 for name in wanted)
     if worst > 1e-5:

@@ -135,12 +135,14 @@ public enum MSLiteReader {
     return settings
   }
 
-  /// Attributes of a custom operator; of those that are longer than any runtime's, the beginning.
+  /// The first attributes of a custom operator, and the beginnings of long ones: nodes may share them.
   private static func attributes(_ tables: [FlatTable]) -> MSLitePrimitive.Setting? {
-    let known = tables.prefix(32).map { table in
-      let range = table.byteRange("data") ?? 0..<0
-      return MSLitePrimitive.CustomAttribute(
-        table.string("name"), String(decoding: table.bytes[range.prefix(1024)], as: UTF8.self))
+    func text(_ table: FlatTable, _ field: String) -> String {
+      let range = (table.byteRange(field) ?? 0..<0).prefix(64)
+      return String(decoding: table.bytes[range.startIndex..<range.endIndex], as: UTF8.self)
+    }
+    let known = tables.prefix(8).map { table in
+      MSLitePrimitive.CustomAttribute(text(table, "name"), text(table, "data"))
     }
     return known.isEmpty ? nil : .attributes(known)
   }

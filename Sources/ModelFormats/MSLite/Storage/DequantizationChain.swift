@@ -59,7 +59,7 @@ struct DequantizationChain {
   mutating func compute(_ plain: CodedWeights, _ made: EncodedIntegers) {
     store(plain, as: bits > 8 ? .int16 : .int8)
     let type = add(
-      "-type", .int32, [1], MSLiteDequantizationBytes.of([Int32(43)]))
+      "-type", .int32, [1], [UInt8](littleEndian: [Int32(43)]))
     let floats = append(MSLitePrimitive("Cast"), [weights, type], "-Cast", isLast: false)
     rescale(floats, made)
   }
@@ -74,25 +74,25 @@ struct DequantizationChain {
     let full = stream.bitCount / 64
     store(
       CodedWeights(
-        compression: .none, bytes: MSLiteDequantizationBytes.of(Array(stream.words[..<full]))),
+        compression: .none, bytes: [UInt8](littleEndian: Array(stream.words[..<full]))),
       as: .int8)
     tensors[weights].dimensions = [1, tensors[weights].byteCount]
     let table = stream.decoderTable
     let states = [table.baselines.count]
     let inputs = [
       weights,
-      add("-states_table", .uint16, states, MSLiteDequantizationBytes.of(table.baselines)),
+      add("-states_table", .uint16, states, [UInt8](littleEndian: table.baselines)),
       add("-bit_count_table", .uint8, states, table.bitCounts),
-      add("-symbol_table", .uint16, states, MSLiteDequantizationBytes.of(table.symbols)),
+      add("-symbol_table", .uint16, states, [UInt8](littleEndian: table.symbols)),
       add(
         "-centroids", .float32, [numbers.count],
-        MSLiteDequantizationBytes.of(numbers.map(\.bitPattern))),
+        [UInt8](littleEndian: numbers.map(\.bitPattern))),
       add(
         "-input_shape", .int32, [dimensions.count],
-        MSLiteDequantizationBytes.of(dimensions.map { Int32(clamping: $0) })),
+        [UInt8](littleEndian: dimensions.map { Int32(clamping: $0) })),
       add(
         "-chunk_ends", .uint64, [stream.segmentEnds.count],
-        MSLiteDequantizationBytes.of(stream.segmentEnds)),
+        [UInt8](littleEndian: stream.segmentEnds)),
     ]
     let primitive = MSLitePrimitive(
       "Custom",
@@ -120,9 +120,9 @@ struct DequantizationChain {
     }
     let zeros = add(
       "-zps", .float32, extents,
-      MSLiteDequantizationBytes.of(made.zeroPoints.map { Float(-$0).bitPattern }))
+      [UInt8](littleEndian: made.zeroPoints.map { Float(-$0).bitPattern }))
     let scales = add(
-      "-scales", .float32, extents, MSLiteDequantizationBytes.of(made.scales.map(\.bitPattern)))
+      "-scales", .float32, extents, [UInt8](littleEndian: made.scales.map(\.bitPattern)))
     let moved = append(MSLitePrimitive("AddFusion"), [floats, zeros], "-Add", isLast: false)
     _ = append(MSLitePrimitive("MulFusion"), [moved, scales], "-Mul", isLast: true)
   }
@@ -160,9 +160,9 @@ struct DequantizationChain {
   }
 }
 
-/// Little-endian bytes of integers.
-enum MSLiteDequantizationBytes {
-  static func of(_ values: [some FixedWidthInteger]) -> [UInt8] {
-    values.map(\.littleEndian).withUnsafeBytes(Array.init)
+extension [UInt8] {
+  /// The little-endian bytes of integers.
+  fileprivate init(littleEndian values: [some FixedWidthInteger]) {
+    self = values.map(\.littleEndian).withUnsafeBytes(Array.init)
   }
 }
