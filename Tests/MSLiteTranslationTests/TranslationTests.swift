@@ -308,13 +308,9 @@ import Testing
     let both = node(
       graph, "MatMul",
       [first, node(graph, "Transpose", [second], [Attribute("perm", .ints([0, 2, 1]))])])
-    return try translate(
-      graph, [both],
-      options: { options in
-        var options = options
-        options.dynamicScales = scales
-        return options
-      }(.init()))
+    var options = MSLiteTranslator.Options()
+    options.dynamicScales = scales
+    return try translate(graph, [both], options: options)
   }
 
   @Test func activationsAreQuantizedOnceForAllProductsWithIntegerWeights() throws {
@@ -378,7 +374,7 @@ import Testing
     _ = MSLiteDequantization.apply(.arithmetic, to: &model, pool: WorkerPool(threads: 1)) { _, _ in
     }
     #expect(operators(model) == ["Cast", "AddFusion", "MulFusion", "MatMulFusion"])
-    #expect(model.tensors.allSatisfy(\.quantization.isEmpty))
+    #expect(model.tensors.allSatisfy { $0.quantization.isEmpty })
     let tensors = model.nodes.prefix(3).map { model.tensors[$0.inputs[1]] }
     #expect(tensors.map(\.name) == ["w-type", "w-zps", "w-scales"])
     #expect(tensors.map(\.dimensions) == [[1], [1], [1]])

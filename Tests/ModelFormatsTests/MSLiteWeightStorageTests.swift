@@ -121,7 +121,9 @@ import Testing
     #expect(inputs[1].dimensions == [1 << (Int(attributes[4].text) ?? 0)])
     #expect(inputs[6].dimensions == [count > 10_000 ? segments : 1])
     guard case .bytes(let numbers) = inputs[4].content else { return }
-    #expect(numbers.load(Float.self) == (-6...6).map { 0.5 * (Float($0) - 1) })
+    #expect(
+      numbers.load(UInt32.self).map(Float.init(bitPattern:))
+        == Set(integers).sorted().map { 0.5 * (Float($0) - 1) })
   }
 
   /// A path that is free, and empty again at the end.
