@@ -138,12 +138,13 @@ extension KeyTable {
           + "convolutions and matrix products, and needs --optimize=ascend_oriented."),
       Setting(
         "smooth_alpha", .real(.init(lower: 0, upper: 1, includesEnds: true)), default: "0.5",
-        for: .full, "How much of the outliers moves from activations to weights; ASCEND only.",
-        idle: "activations aren't smoothed for Ascend"),
+        for: .full,
+        "How much of the outliers of a matrix product's input moves into its weights; 0 and 1 switch "
+          + "that off. ASCEND only."),
       Setting(
         "enable_smooth_shift", .boolean, default: "false", for: .full,
         "Whether activations are also shifted when smoothed; ASCEND only.",
-        idle: "activations aren't smoothed for Ascend"),
+        idle: "activations aren't shifted"),
     ])
 
   private static let samples: Scope = [.full, .sampledWeight]

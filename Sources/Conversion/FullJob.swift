@@ -20,6 +20,7 @@ public struct FullJob: Sendable {
       skipped: configuration.skipQuantNode.map { NodePattern($0.pattern.pattern) },
       profile: profile)
     if full.targetDevice == .ascend {
+      settings.smoothAlpha = Float(full.smoothAlpha)
       settings.minWeightChannel = configuration.minQuantWeightChannel
       settings.profile.takesAddedBias = options.saveType == .mindirLite
     }

@@ -111,6 +111,35 @@ import Testing
     #expect(FullPlanner(settings).plan(graph).operations.first?.node.name == "small")
   }
 
+  /// max|x| of 16 and 1, max|w| of 4 and 0.5: channels are divided by 2 and the root of 2.
+  @Test(arguments: [Float(0.5), 0, 1])
+  func ascendMovesOutliersOfProductsIntoWeights(alpha: Float) throws {
+    let result = apply("MatMul", [input, constant("w", [1, -4, 0.5, 0.25], [2, 2])], "product")
+    graph.inputs = [input]
+    graph.outputs = [result]
+    var settings = FullQuantizationSettings(biasCorrection: false, profile: .ascend)
+    settings.smoothAlpha = alpha
+    var facts = ActivationFacts(lower: -8, upper: 16)
+    (facts.channelMinima, facts.channelMaxima) = ([-8, -1], [16, 1])
+    (facts.channelMeans, facts.channelVariances) = ([0, 0], [1, 1])
+    let plan = FullPlanner(settings).plan(graph)
+    let operations = FullQuantizer(
+      plan, settings, facts: ["x": facts, "product": ActivationFacts(lower: -9, upper: 9)],
+      pool: WorkerPool(threads: 1)
+    ).apply(to: graph)
+    let activation = try #require(input.activation)
+    let weights = operations[0].weights.scales
+    guard alpha == 0.5 else {
+      #expect(activation.factors == nil && abs(activation.scale - 24 / 255) < 1e-6)
+      return
+    }
+    let factors = try #require(activation.factors?.values)
+    #expect(factors[0] == 0.5 && abs(factors[1] - Float(0.5).squareRoot()) < 1e-6)
+    #expect(abs(activation.scale - 12 / 255) < 1e-6)
+    #expect(weights.count == 2)
+    #expect(abs(weights[0] - 2 / 127) < 1e-6 && abs(weights[1] - 8 / 127) < 1e-6)
+  }
+
   /// x * sigmoid(1.702 x), and hard-swish written out.
   @Test func noRoundingStandsInsideAWrittenOutFunction() {
     let first = convolution(input, "first")

@@ -10,6 +10,9 @@ public struct FullQuantizationSettings: Sendable {
   public var roundMethod: WeightQuantizationSettings.RoundMethod
   /// A convolution is quantized if it has at least as many output channels.
   public var minWeightChannel = 0
+  /// How much of the outliers of a matrix product's input moves into its weights, between 0 and 1; nil
+  /// where that is left to the expected error.
+  public var smoothAlpha: Float?
   /// Nodes that stay float.
   public var skipped: [NodePattern]
   /// The hardware and runtime.
