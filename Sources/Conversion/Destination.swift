@@ -155,6 +155,7 @@ struct Destination {
       inputShapes: job.inputShapes, keepsInputLayout: job.keepsInputLayout)
     options.integerMovers = job.full?.settings.profile.movers ?? []
     options.castsWeights = job.dequantizesOnTheFly
+    options.castsAfterLookups = job.dequantizesByArithmetic
     options.dynamicScales = job.dynamic.map { $0.scalesRows ? .rows : .tensor }
     options.hasIntegerInputs = job.hasIntegerInputs
     options.hasIntegerOutputs = job.hasIntegerOutputs

@@ -22,6 +22,8 @@ public enum MSLiteTranslator {
 
     /// Whether weights stay integers until the operators that read them run.
     public var castsWeights = false
+    /// Whether tables among them are looked up as integers.
+    public var castsAfterLookups = false
 
     /// Whether float inputs are fed as the integers that they become first.
     public var hasIntegerInputs = false
@@ -83,7 +85,9 @@ public enum MSLiteTranslator {
       UnusedNodes.remove(from: &model, keeping: inputs + outputs)
       BiasFusion.apply(to: &model, outputs: outputs)
       ActivationFusion.apply(to: &model, outputs: outputs)
-      if options.castsWeights { WeightCasts.apply(to: &model) }
+      if options.castsWeights {
+        WeightCasts.apply(to: &model, afterLookups: options.castsAfterLookups)
+      }
       markQuantized(&model)
       if options.dynamicScales != nil { DynamicProducts.mark(&model) }
     }

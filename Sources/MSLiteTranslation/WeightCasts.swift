@@ -9,12 +9,17 @@ enum WeightCasts {
     "Conv2DFusion", "Conv2dTransposeFusion", "FullConnection", "Gather", "MatMulFusion",
   ]
 
+  /// - Parameter afterLookups: whether tables are looked up as integers, and what was found is cast.
   /// - Complexity: O(edges).
-  static func apply(to model: inout MSLiteModel) {
+  static func apply(to model: inout MSLiteModel, afterLookups: Bool) {
     let axes = castable(model)
     var floats: [Int: Int] = [:]
     var nodes: [MSLiteNode] = []
     for var node in model.nodes {
+      if afterLookups, node.primitive.name == "Gather", axes[node.inputs[0]] != nil {
+        nodes += castAfter(node, &model)
+        continue
+      }
       for place in node.inputs.indices {
         let input = node.inputs[place]
         guard let axis = axes[input] else { continue }
@@ -40,6 +45,21 @@ enum WeightCasts {
       for input in node.inputs { axes[input] = nil }
     }
     return axes
+  }
+
+  /// A Gather that finds integers, and the cast that makes what it made.
+  private static func castAfter(_ node: MSLiteNode, _ model: inout MSLiteModel) -> [MSLiteNode] {
+    let table = node.inputs[0]
+    var cast = cast(table, axis: 0, &model)
+    cast.outputs = node.outputs
+    cast.name = node.name + "-QuantDtypeCast"
+    model.tensors.removeLast()
+    model.tensors.append(
+      MSLiteTensor(name: node.name + "-integers", elementType: model.tensors[table].elementType))
+    cast.inputs = [model.tensors.count - 1]
+    var lookup = node
+    lookup.outputs = cast.inputs
+    return [lookup, cast]
   }
 
   private static func cast(_ input: Int, axis: Int, _ model: inout MSLiteModel) -> MSLiteNode {

@@ -119,6 +119,9 @@ public struct WeightPlanner {
   // MARK: Decisions
 
   private func mayHaveChannels(_ uses: [Use]) -> Bool {
+    if settings.operators != nil, uses.contains(where: { $0.operand.role == .lookedUp }) {
+      return false
+    }
     guard let operators = settings.perChannelOperators else { return settings.perChannel }
     return settings.perChannel
       && uses.allSatisfy { $0.isDirect && operators.contains($0.node.operatorType) }

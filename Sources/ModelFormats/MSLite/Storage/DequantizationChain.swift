@@ -20,15 +20,18 @@ struct DequantizationChain {
   private let cast: MSLiteNode
   private let firstAdded: Int
 
-  init(_ model: MSLiteModel, _ node: Int, bits: Int) {
+  /// - Parameters:
+  ///   - node: the cast, of the constant or of what a Gather found in it.
+  ///   - weights: the tensor of the constant.
+  init(_ model: MSLiteModel, _ node: Int, weights: Int, bits: Int) {
     cast = model.nodes[node]
-    weights = cast.inputs[0]
+    self.weights = weights
     result = cast.outputs[0]
     tensors = model.tensors
     firstAdded = tensors.count
-    dimensions = tensors[weights].dimensions
+    dimensions = tensors[cast.inputs[0]].dimensions
     axis = tensors[weights].channelAxis
-    name = tensors[weights].name
+    name = cast.inputs[0] == weights ? tensors[weights].name : cast.name
     self.bits = bits
   }
 
@@ -60,7 +63,7 @@ struct DequantizationChain {
     store(plain, as: bits > 8 ? .int16 : .int8)
     let type = add(
       "-type", .int32, [1], [UInt8](littleEndian: [Int32(43)]))
-    let floats = append(MSLitePrimitive("Cast"), [weights, type], "-Cast", isLast: false)
+    let floats = append(MSLitePrimitive("Cast"), [cast.inputs[0], type], "-Cast", isLast: false)
     rescale(floats, made)
   }
 

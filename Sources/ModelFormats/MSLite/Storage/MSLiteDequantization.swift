@@ -33,18 +33,19 @@ public enum MSLiteDequantization {
     _ form: Form, to model: inout MSLiteModel, pool: WorkerPool,
     onSlab: @escaping @Sendable (_ constant: Int, _ parameters: EncodedParameters) -> Void
   ) -> [MSLiteWeightStorage.Stored] {
-    let tasks = model.nodes.indices.compactMap { Task($0, in: model, form) }
+    let tasks = Task.all(of: model, form)
     let gate = ByteBudget(MSLiteWeightStorage.budget)
     let made = pool.map(tasks.count) { [tasks] index in
       let task = tasks[index]
       let granted = gate.take(task.constant.source.byteCount)
       defer { gate.give(granted) }
-      return task.encoded { onSlab(task.constant.number, $0) }
+      return task.encoded { if task.isFirst { onSlab(task.constant.number, $0) } }
     }
     var stored: [MSLiteWeightStorage.Stored] = []
     var replaced: [Int: [MSLiteNode]] = [:]
     for (task, weights) in zip(tasks, made) {
-      var chain = DequantizationChain(model, task.node, bits: task.constant.storage.bits)
+      var chain = DequantizationChain(
+        model, task.node, weights: task.weights, bits: task.constant.storage.bits)
       switch weights {
       case .stream(let stream, let integers): chain.decode(stream, integers)
       case .fields(let bytes, let integers): chain.cast(fields: bytes, integers)
@@ -52,10 +53,12 @@ public enum MSLiteDequantization {
       }
       model.tensors = chain.tensors
       replaced[task.node] = chain.nodes
-      stored.append(
-        .init(
-          number: task.constant.number, compression: chain.compression,
-          byteCount: chain.addedByteCount))
+      if task.isFirst {
+        stored.append(
+          .init(
+            number: task.constant.number, compression: chain.compression,
+            byteCount: chain.addedByteCount))
+      }
     }
     model.nodes = model.nodes.indices.flatMap { replaced[$0] ?? [model.nodes[$0]] }
     if !model.subgraphs.isEmpty { model.subgraphs[0].nodes = Array(model.nodes.indices) }
@@ -71,23 +74,46 @@ public enum MSLiteDequantization {
 
   private struct Task: Sendable {
     let node: Int
+    /// The tensor of the constant.
+    let weights: Int
     let constant: QuantizedConstant
     let form: Form
+    /// Whether no task before is for the same constant.
+    let isFirst: Bool
     private let rearrange: (@Sendable (EncodedSlab) -> [UInt8])?
 
-    /// A cast that has to be replaced; nil for any other node.
-    init?(_ node: Int, in model: MSLiteModel, _ form: Form) {
-      guard model.nodes[node].primitive.name == "QuantDTypeCast",
-        let input = model.nodes[node].inputs.first,
-        case .quantized(let constant, let rearrange) = model.tensors[input].content
-      else { return nil }
+    /// The casts that have to be replaced.
+    static func all(of model: MSLiteModel, _ form: Form) -> [Task] {
+      var lookups: [Int: Int] = [:]
+      for node in model.nodes where node.primitive.name == "Gather" {
+        lookups[node.outputs[0]] = node.inputs[0]
+      }
+      var seen: Set<Int> = []
+      return model.nodes.indices.compactMap { index in
+        let node = model.nodes[index]
+        guard node.primitive.name == "QuantDTypeCast", let input = node.inputs.first,
+          let task = Task(index, weights: lookups[input] ?? input, model, form, &seen)
+        else { return nil }
+        return task
+      }
+    }
+
+    /// Nil for a cast of an activation, and for one that does all there is to do.
+    private init?(
+      _ node: Int, weights: Int, _ model: MSLiteModel, _ form: Form, _ seen: inout Set<Int>
+    ) {
+      guard case .quantized(let constant, let rearrange) = model.tensors[weights].content else {
+        return nil
+      }
       if case .casts = form, [8, 16].contains(constant.storage.bits), constant.channelCount == 1 {
         return nil
       }
       self.node = node
+      self.weights = weights
       self.constant = constant
       self.form = form
       self.rearrange = rearrange
+      isFirst = seen.insert(constant.number).inserted
     }
 
     func encoded(_ onSlab: (EncodedParameters) -> Void) -> Weights {
