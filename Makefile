@@ -89,6 +89,8 @@ interop: build $(VENV) $(INTEROP)/ms_runtime
 	$(VENV)/bin/python Tests/Oracles/ms_operators.py $(BINARY) $(INTEROP)/ms_runtime
 	$(if $(GSCONVERT_MODELS),$(VENV)/bin/python Tests/Oracles/ms_float.py $(BINARY) $(GSCONVERT_MODELS) $(INTEROP)/ms_runtime)
 	$(if $(GSCONVERT_MODELS),$(VENV)/bin/python Tests/Oracles/quantized_input.py $(BINARY) $(GSCONVERT_MODELS) $(INTEROP)/ms_runtime)
+	$(if $(GSCONVERT_MODELS),$(VENV)/bin/python Tests/Oracles/ms_on_the_fly.py $(BINARY) $(GSCONVERT_MODELS))
+	$(if $(GSCONVERT_MODELS),$(VENV)/bin/python Tests/Oracles/ms_dynamic.py $(BINARY) $(GSCONVERT_MODELS) $(INTEROP)/ms_runtime)
 
 # REPORT_MODELS names further models and their samples for the reports: MODEL.onnx=FOLDER ...
 # Compares quantized weights with numpy and onnxruntime, to the last bit, images with OpenCV, inference

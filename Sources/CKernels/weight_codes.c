@@ -137,18 +137,24 @@ static inline __attribute__((always_inline)) void push(word_stream *s, uint64_t 
 }
 
 size_t gs_entropy_encode(const int16_t *values, size_t count, const uint16_t *symbol_of,
-                         const gs_entropy_symbol *symbols, const uint16_t *slots, int log, uint64_t *words) {
+                         const gs_entropy_symbol *symbols, const uint16_t *slots, int log, uint64_t *words,
+                         size_t segment, uint64_t *ends) {
   word_stream s = {words, 0, 0};
   uint32_t state = (uint32_t)1 << log;
   if (count > 0) {
     const gs_entropy_symbol first = symbols[symbol_of[values[0] + OFFSET]];
     state = slots[(int32_t)(state >> ((state + first.bits_bias) >> 16)) + first.slot_bias];
   }
-  for (size_t i = 0; i < count; i++) {
-    const gs_entropy_symbol symbol = symbols[symbol_of[values[i] + OFFSET]];
-    const int bits = (int)((state + symbol.bits_bias) >> 16);
-    push(&s, state & (((uint32_t)1 << bits) - 1), bits);
-    state = slots[(int32_t)(state >> bits) + symbol.slot_bias];
+  for (size_t start = 0; start < count;) {
+    const size_t end = count - start > segment ? start + segment : count;
+    for (size_t i = start; i < end; i++) {
+      const gs_entropy_symbol symbol = symbols[symbol_of[values[i] + OFFSET]];
+      const int bits = (int)((state + symbol.bits_bias) >> 16);
+      push(&s, state & (((uint32_t)1 << bits) - 1), bits);
+      state = slots[(int32_t)(state >> bits) + symbol.slot_bias];
+    }
+    *ends++ = (uint64_t)(s.word - words) << 32 | (uint64_t)state << 16 | (uint64_t)s.filled;
+    start = end;
   }
   push(&s, state - ((uint32_t)1 << log), log);
   const size_t full = (size_t)(s.word - words);

@@ -33,7 +33,8 @@ public enum ConfigurationLoader {
       && file.map(asksForNoQuantization) ?? false
     if let file {
       problems += file.problems + (staysFloat ? [] : QuantizationRules.problems(of: file))
-      problems += ascendProblems(of: file, check.flags)
+      problems += AscendRules(file: file, flags: check.flags).problems
+      problems += dynamicProblems(of: file, check.flags)
     }
     problems = ProblemList.ordered(problems)
     guard var options = check.options, !ProblemList.hasError(problems) else {
@@ -61,21 +62,18 @@ public enum ConfigurationLoader {
     notes: ["without it the result would be an unquantized copy"],
     help: "--configFile=quant.cfg with [\(KeyTable.common)] and quant_type=WEIGHT_QUANT")
 
-  /// A full quantization for Ascend does nothing unless the conversion is for Ascend too.
-  private static func ascendProblems(
+  /// What DYNAMIC_QUANT asks of the flags: its runtimes take no half-precision floats.
+  private static func dynamicProblems(
     of file: ParsedConfiguration, _ flags: FlagValues
   ) -> [Diagnostic] {
-    let isAscend =
-      flags.text("optimize")?.hasPrefix("ascend_oriented") == true
-      || flags.text("device")?.hasPrefix("Ascend") == true
-    guard file.scope == .full, !isAscend,
-      file.value(section: "full_quant_param", key: "target_device") == .word("ASCEND")
-    else { return [] }
-    var location = file.location(section: "full_quant_param", key: "target_device")
-    location?.label = "needs --optimize=ascend_oriented"
+    guard file.scope == .dynamic, let given = flags.given["fp16"], given.value.text == "on" else {
+      return []
+    }
     return [
       Diagnostic(
-        .keyConflict, "target_device=ASCEND without a conversion for Ascend", location: location)
+        .flagConflict, "\(given.spelling) cannot be combined with quant_type=DYNAMIC_QUANT",
+        location: given.location, notes: ["integer products are made of 32-bit floats"],
+        help: "leave it out")
     ]
   }
 }

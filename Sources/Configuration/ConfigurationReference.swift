@@ -89,7 +89,10 @@ public enum ConfigurationReference {
   }
 
   private static func meaning(_ setting: Setting) -> String {
-    let idle = setting.idleReason.map { ["No effect: \($0)."] } ?? []
+    let values = setting.idleValues.map { values in
+      " of " + ByteText.enumeration(values.map { "`\($0)`" })
+    }
+    let idle = setting.idleReason.map { ["No effect\(values ?? ""): \($0)."] } ?? []
     return ([setting.summary] + setting.refusals.map(\.sentence) + idle).joined(separator: " ")
   }
 

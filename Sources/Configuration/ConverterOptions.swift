@@ -23,6 +23,8 @@ public struct ConverterOptions: Sendable {
   public var hasIntegerInputs: Bool
   /// Whether results are 8-bit integers.
   public var hasIntegerOutputs: Bool
+  /// Whether the model is quantized for Ascend devices.
+  public var isForAscend: Bool
   /// Whether nothing is written.
   public var dryRun: Bool
   /// Whether the result is run once on made input.
@@ -65,6 +67,7 @@ public struct ConverterOptions: Sendable {
     hasChannelsFirstSamples = flags.text("inputDataFormat") == "NCHW"
     hasIntegerInputs = flags.text("inputDataType") == "INT8"
     hasIntegerOutputs = flags.text("outputDataType") == "INT8"
+    isForAscend = AscendRules.isForAscend(flags)
     dryRun = flags.boolean("dryRun")
     infer = flags.boolean("infer")
     if case .real(let least) = flags.value("minCosine") { minCosine = least }

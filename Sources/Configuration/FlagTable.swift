@@ -74,13 +74,16 @@ public enum FlagTable {
       .word([
         .init(name: "none"), .init(name: "general"), .init(name: "gpu_oriented"),
         .init(name: "ascend_oriented", takesSuffix: true),
-      ]), default: "general", "The hardware that the graph is rewritten for.",
-      refusing: [.allExcept("none", "general", needs: "device-specific graph rewriting")],
-      idle: "an ONNX graph is written as it was read"),
+      ]), default: "general",
+      "The hardware that the model is quantized for; ascend_oriented, with or without a chip behind "
+        + "a colon, is what target_device=ASCEND needs, and what changes ON_THE_FLY. No device "
+        + "compiler is run.",
+      refusing: [.of("gpu_oriented", needs: "device-specific graph rewriting")],
+      idle: "an ONNX graph is written as it was read", onlyFor: ["none", "general"]),
     Setting(
       "device", words(["GPU", "Ascend", "Ascend310", "Ascend310P"]),
-      "The device that the model is compiled for.",
-      refusing: [.allExcept(needs: "a device compiler")]),
+      "The device that the model is quantized for, instead of optimize; its compiler is not run.",
+      refusing: [.of("GPU", needs: "a device compiler")]),
     Setting(
       "infer", .boolean, default: "false",
       "Whether the result is run once on random input, to see that it runs. Open extents are 1, or "

@@ -1,11 +1,17 @@
 extension KeyTable {
   static let neighbourSections: [SectionEntry] = [
-    neighbour(
-      "ascend_context", "Compiling for Ascend devices.",
+    SectionEntry(
+      "ascend_context",
+      "Ascend devices; heeded are provider, input_shape and dynamic_dims, the other keys are a device "
+        + "compiler's.",
       keys: [
-        Setting("provider", .text, "The compiler; `ge` is the graph engine."),
+        Setting(
+          "provider", .text, "The device's engine; `ge` is the graph engine. Files are the same."),
         Setting("input_shape", .shapes(.bracketed), "Input shapes; -1 is any extent."),
-        Setting("dynamic_dims", .text, "The extents that each -1 may take, such as [1~4],[8]."),
+        Setting(
+          "dynamic_dims", .text,
+          "The extents that each -1 may take, such as [1~4],[8]: a bracket for each choice with an "
+            + "extent for each -1, dynamic inputs separated by `;`."),
         Setting("input_format", .text, "Layout of the inputs."),
         Setting("output_type", .text, "Element type of the outputs."),
         Setting("precision_mode", .text, "Precision of the device's arithmetic."),
@@ -22,7 +28,7 @@ extension KeyTable {
         Setting("op_attrs", .text, "Attributes of custom operators."),
         Setting("inputs_to_variable", .text, "Inputs that become variables."),
         Setting("outputs_to_variable", .text, "Outputs that become variables."),
-      ]),
+      ], acceptsOtherKeys: true),
     neighbour(
       "registry", "Plug-ins and fusions of the converter.",
       keys: [

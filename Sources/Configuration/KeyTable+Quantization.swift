@@ -11,7 +11,7 @@ extension KeyTable {
     keys: [
       Setting(
         "quant_type", .words(of: QuantType.self),
-        "Which quantization is done; required. DYNAMIC_QUANT writes ONNX files only."),
+        "Which quantization is done; required."),
       Setting(
         "bit_num", .integer(0...16), default: "8",
         "Bits per weight; 0 chooses the bits of each weight tensor by its error. "
@@ -61,8 +61,10 @@ extension KeyTable {
       Setting(
         "dequant_strategy", .words(of: DequantStrategy.self), for: .fixedBit,
         "Where weights become float again; without it, when the model is loaded. ON_THE_FLY is what "
-          + "ONNX files have anyway, DequantizeLinear before the operator; `.ms` files can't have it "
-          + "yet."),
+          + "ONNX files have anyway, DequantizeLinear before the operator. `.ms` files get a "
+          + "QuantDTypeCast, with fewer than 8 bits a FSEDecode, and AddFusion and MulFusion for the "
+          + "scales of channels; MindSpore Lite 2.0 runs those of 8 bits on processors. For Ascend: "
+          + "Cast, AddFusion and MulFusion before matrix products."),
       Setting(
         "group_size", .words(of: GroupSize.self), for: .fixedBit,
         "Weights along a channel of a MatMul, Gemm or Gather that share a scale (blocks of "
@@ -81,7 +83,8 @@ extension KeyTable {
         idle: "nothing reads it"),
       Setting(
         "max_segments", .integer(1...1024), default: "1", for: .fixedBit,
-        "Parallel decoding segments of packed weights; for ON_THE_FLY with fewer than 8 bits."),
+        "The most segments of a weight of more than 10,000 elements that are decoded at once; for "
+          + "ON_THE_FLY in `.ms` files with fewer than 8 bits."),
     ])
 
   private static let mixedBitSection = SectionEntry(
@@ -135,16 +138,17 @@ extension KeyTable {
         "target_device", .words(of: TargetDevice.self), default: "CPU", for: .full,
         "The hardware the result is made for; CPU is ONNX Runtime's processor kernels, NVGPU is "
           + "TensorRT, which takes inputs of operators with weights in signed integers; DSP computes "
-          + "all it can in integers; KIRIN convolutions and fully connected layers.",
-        refusing: [
-          .of("ASCEND", needs: "the writer of Ascend models")
-        ]),
+          + "all it can in integers; KIRIN convolutions and fully connected layers; ASCEND "
+          + "convolutions and matrix products, and needs --optimize=ascend_oriented."),
       Setting(
         "smooth_alpha", .real(.init(lower: 0, upper: 1, includesEnds: true)), default: "0.5",
-        for: .full, "How much of the outliers moves from activations to weights; ASCEND only."),
+        for: .full,
+        "How much of the outliers of a matrix product's input moves into its weights; 0 and 1 switch "
+          + "that off. ASCEND only."),
       Setting(
         "enable_smooth_shift", .boolean, default: "false", for: .full,
-        "Whether activations are also shifted when smoothed; ASCEND only."),
+        "Whether activations are also shifted when smoothed; ASCEND only.",
+        idle: "activations aren't shifted"),
     ])
 
   private static let samples: Scope = [.full, .sampledWeight]
@@ -194,7 +198,8 @@ extension KeyTable {
         "quant_strategy", .words(of: DynamicQuantStrategy.self), default: "ALWC", for: .dynamic,
         "ALWC: one scale for an activation and one for each output channel of weights; ACWL: one for "
           + "each row (token) of an activation and one for all weights of an operator; ACWC, which "
-          + "MindSpore Lite doesn't have: one for each row and each output channel, the most precise."
+          + "MindSpore Lite doesn't have: one for each row and each output channel, the most precise. "
+          + "MindSpore Lite 2.0 takes one scale for all rows."
       )
     ])
 

@@ -147,7 +147,7 @@ struct OptionChecker {
             .flagUnsupported, "this version cannot do \(given.spelling) yet",
             location: given.location, notes: ["it needs \(refusal.needs)"],
             help: refusal.instead.map { "use \($0)" }))
-      } else if let reason = flag.idleReason {
+      } else if let reason = flag.idleReason(of: given.value) {
         problems.append(
           Diagnostic(
             .flagWithoutEffect, "\(given.spelling) has no effect: \(reason)", severity: .warning,

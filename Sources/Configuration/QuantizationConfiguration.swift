@@ -112,6 +112,12 @@ public struct QuantizationConfiguration: Sendable {
     public var inputShape: String?
     /// Extents of dynamic axes as written.
     public var dynamicDims: String?
+
+    /// The shapes of `inputShape` without open extents, by input.
+    public var fixedShapes: [String: [Int]] {
+      let shapes = inputShape.flatMap { ShapeText.shapes($0, .bracketed) } ?? [:]
+      return shapes.filter { !$0.value.contains(-1) }
+    }
   }
 
   /// Which quantization is done.

@@ -64,7 +64,7 @@ extension QuantizationRules {
     let full = "full_quant_param"
     guard case .word(let device) = value(full, "target_device") else { return }
     if device != "ASCEND" {
-      warn(full, ["smooth_alpha", "enable_smooth_shift"], "without target_device=ASCEND")
+      warn(full, ["smooth_alpha"], "without target_device=ASCEND")
       if quantType == .fullQuant {
         warn(KeyTable.common, ["min_quant_weight_channel"], "without target_device=ASCEND")
       }

@@ -14,13 +14,15 @@ public struct Setting: Hashable, Sendable {
   public var refusals: [Refusal]
   /// Why it is accepted but changes nothing; nil for settings that work.
   public var idleReason: String?
+  /// The values for which that holds; nil for all.
+  var idleValues: [String]?
   /// Whether the value must never be printed.
   public var isSecret: Bool
 
   init(
     _ name: String, _ type: ValueType, default defaultText: String? = nil, for scope: Scope = .any,
     _ summary: String, refusing refusals: [Refusal] = [], idle idleReason: String? = nil,
-    isSecret: Bool = false
+    onlyFor idleValues: [String]? = nil, isSecret: Bool = false
   ) {
     self.name = name
     self.type = type
@@ -29,7 +31,13 @@ public struct Setting: Hashable, Sendable {
     self.summary = summary
     self.refusals = refusals
     self.idleReason = idleReason
+    self.idleValues = idleValues
     self.isSecret = isSecret
+  }
+
+  /// Why `value` is accepted but changes nothing; nil if it works.
+  func idleReason(of value: ConfigurationValue) -> String? {
+    idleValues?.contains(value.text) ?? true ? idleReason : nil
   }
 
   /// The refusal that `value` meets in this version.

@@ -2,12 +2,17 @@
 public enum ShapeText {
   /// The shapes by name; nil when an entry isn't a name with a list of extents, or a name stands
   /// twice.
-  public static func shapes(_ text: String) -> [String: [Int]]? {
+  public static func shapes(_ text: String) -> [String: [Int]]? { shapes(text, .plain) }
+
+  /// The same of either notation; -1 is an open extent.
+  static func shapes(
+    _ text: String, _ notation: ValueType.ShapeNotation
+  ) -> [String: [Int]]? {
     var result: [String: [Int]] = [:]
     for entry in ElementList.split(text, separator: ";", keepsQuotes: true) {
       guard let (name, shape) = ElementList.splitAtLastColon(entry.text), !name.isEmpty,
-        let extents = extents(of: shape, .plain),
-        extents.allSatisfy({ isExtent($0, .plain) }), result[name] == nil
+        let extents = extents(of: shape, notation),
+        extents.allSatisfy({ isExtent($0, notation) }), result[name] == nil
       else { return nil }
       result[name] = extents.compactMap { Int($0.filter { $0 != " " && $0 != "\t" }) }
     }

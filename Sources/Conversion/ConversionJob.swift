@@ -41,6 +41,11 @@ public struct ConversionJob: Sendable {
   public var dequantizesOnTheFly = false
   /// Whether an ONNX file may use onnxruntime's own operators for weights in blocks.
   public var usesRuntimeOperators = false
+  /// Whether such weights of a `.ms` file become float by arithmetic on plain integers, as Ascend
+  /// devices have it.
+  public var dequantizesByArithmetic = false
+  /// The most segments that such weights of a `.ms` file are decoded in at once, below 8 bits.
+  public var segments = 1
   /// Whether weights are quantized; a `.ms` file may stay float.
   public var quantizesWeights = true
   /// Whether four-dimensional inputs of a `.ms` file keep channels before height and width.
@@ -92,7 +97,17 @@ public struct ConversionJob: Sendable {
     runsResult = options.infer
     minCosine = options.minCosine
     inputShapes = options.inputShapes
+    if options.isForAscend, let configuration {
+      inputShapes.merge(configuration.ascend.fixedShapes) { flag, _ in flag }
+      if dequantizesOnTheFly {
+        dequantizesByArithmetic = writesMSLite
+        weights.operators = ConversionJob.ascendOperators
+      }
+    }
   }
+
+  /// The operators whose weights Ascend devices dequantize while the model runs.
+  private static let ascendOperators: Set<String> = ["Gather", "Gemm", "MatMul"]
 
   private init(_ options: ConverterOptions, quantization configuration: QuantizationConfiguration) {
     let weight = configuration.weight
@@ -120,6 +135,7 @@ public struct ConversionJob: Sendable {
     if configuration.quantType == .weightQuant {
       dequantizesOnTheFly = weight.dequantStrategy == .onTheFly
       usesRuntimeOperators = weight.runtimeOperators
+      segments = weight.maxSegments
       weights.groupSize = weight.groupSize.flatMap { Int($0.rawValue) }
     }
     if configuration.quantType == .dynamicQuant {

@@ -51,7 +51,8 @@ public struct Converter {
     let dynamic = try DynamicConversion(job, model, pool: pool)
     var plan =
       dynamic?.plan.weights ?? (job.quantizesWeights && job.full == nil ? planner.plan(model) : nil)
-    var warnings = source.warnings(loaded) + (plan.map(nonFiniteWarnings) ?? [])
+    var warnings =
+      source.warnings(loaded) + destination.warnings + (plan.map(nonFiniteWarnings) ?? [])
     if let plan, plan.quantized.isEmpty, !loaded.isKeptQuantized {
       throw nothingQuantized(plan, warnings)
     }
@@ -65,14 +66,15 @@ public struct Converter {
       Quantizer.apply(plan, rounded: rounded)
     }
     if let dynamic {
-      try dynamic.apply(to: model, &outline)
+      dynamic.divideActivations(of: model)
     } else {
       try destination.lookRowsUp(model, &outline)
     }
     let collector = SlabCollector(plan, observer)
     let result = try destination.layOut(
       model, runs: !job.isDryRun && (comparison != nil || trial != nil || job.reportFolder != nil),
-      collector: collector)
+      collector: collector
+    ) { (model) throws(Failure) in try dynamic?.apply(to: model, &outline) }
     outline.rename(types: result.operatorTypes)
     var outcome = ConversionOutcome(
       model: facts, constants: plan?.constants.map(constantFacts) ?? [],

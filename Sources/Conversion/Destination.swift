@@ -37,29 +37,39 @@ struct Destination {
         help: "leave it out; inputs and results are floats then")
     }
     if job.writesMSLite, let name = job.full?.settings.profile.name,
-      name != TargetProfile.mindSporeLite.name
+      ![TargetProfile.mindSporeLite.name, TargetProfile.ascend.name].contains(name)
     {
       throw Failure(
         .capabilityNotBuilt, "this version cannot do target_device=\(name) with a .ms file yet",
         help: "use --saveType=ONNX, or leave target_device out")
     }
-    if job.writesMSLite, job.dynamic != nil {
+    if job.writesMSLite, let strategy = job.dynamic, strategy.scalesRows, strategy.scalesChannels {
       throw Failure(
         .capabilityNotBuilt,
-        "this version cannot do quant_type=DYNAMIC_QUANT with a .ms file yet",
-        help: "use --saveType=ONNX")
-    }
-    if job.writesMSLite, job.dequantizesOnTheFly {
-      throw Failure(
-        .capabilityNotBuilt,
-        "this version cannot do dequant_strategy=ON_THE_FLY with a .ms file yet",
-        help: "use --saveType=ONNX")
+        "quant_strategy=\(strategy.rawValue) has no form in a .ms file",
+        notes: ["MindSpore Lite has one scale for all weights, or one for all of an activation"],
+        help: "use --saveType=ONNX, or quant_strategy=ALWC or ACWL")
     }
     if job.writesMSLite, let size = job.weights.groupSize {
       throw Failure(
         .capabilityNotBuilt, "this version cannot do group_size=\(size) with a .ms file yet",
         help: "use --saveType=ONNX")
     }
+  }
+
+  /// What the result needs of runtimes that not all of them have.
+  var warnings: [Diagnostic] {
+    guard job.writesMSLite, job.dequantizesOnTheFly, !job.dequantizesByArithmetic,
+      job.weights.bits != 8
+    else { return [] }
+    let what =
+      job.weights.bits < 8 ? "the operator FSEDecode" : "QuantDTypeCast of 16-bit integers"
+    return [
+      Diagnostic(
+        .runtimeTooOld, "dequant_strategy=ON_THE_FLY with \(job.weights.bits) bits needs \(what)",
+        severity: .warning, notes: ["MindSpore Lite 2.0 doesn't have it on processors"],
+        help: "use bit_num=8, or leave dequant_strategy out")
+    ]
   }
 
   /// Brings a model into the form that weights are planned in.
@@ -114,11 +124,15 @@ struct Destination {
   /// - Parameters:
   ///   - runs: whether the result will be run here.
   ///   - collector: gets the parameters of weights that have to be packed to know their size.
+  ///   - quantizeActivations: puts the quantization of activations at run time into a graph in ONNX's
+  ///     operators.
   /// - Throws: what the format can't hold.
   func layOut(
-    _ model: Model, runs: Bool, collector: SlabCollector? = nil
+    _ model: Model, runs: Bool, collector: SlabCollector? = nil,
+    quantizeActivations: (Model) throws(Failure) -> Void = { _ in }
   ) throws(Failure) -> Result {
     guard job.writesMSLite else {
+      try quantizeActivations(model)
       try raise(model)
       var twin: ONNXTwin?
       if job.usesRuntimeOperators {
@@ -128,9 +142,11 @@ struct Destination {
       let writer = try ONNXWriter(model)
       return Result(byteCount: writer.byteCount, twin: twin, writer: .onnx(writer))
     }
+    let dynamic = job.dynamic == nil ? nil : try translate(model)
+    try quantizeActivations(model)
     let twin = runs ? try ONNXTwin(model, beside: job.outputPath, pool: pool) : nil
-    var translated = try translate(model)
-    let stored = job.packsWeights && job.full == nil ? pack(&translated, collector) : []
+    var translated = if let dynamic { dynamic } else { try translate(model) }
+    let stored = store(&translated, collector)
     let writer = try MSLiteWriter(translated)
     let types = translated.nodes.map { ($0.name, $0.primitive.name) }
     return Result(
@@ -158,20 +174,38 @@ struct Destination {
     var options = MSLiteTranslator.Options(
       inputShapes: job.inputShapes, keepsInputLayout: job.keepsInputLayout)
     options.integerMovers = TargetProfile.mindSporeLite.movers
+    options.castsWeights = job.dequantizesOnTheFly
+    options.castsAfterLookups = job.dequantizesByArithmetic
+    options.dynamicScales = job.dynamic.map { $0.scalesRows ? .rows : .tensor }
     options.hasIntegerInputs = job.hasIntegerInputs
     options.hasIntegerOutputs = job.hasIntegerOutputs
     return try MSLiteTranslator.translate(model, options: options)
   }
 
-  private func pack(
+  /// Brings weights into the forms that depend on their integers; nothing where none do.
+  private func store(
     _ model: inout MSLiteModel, _ collector: SlabCollector?
   ) -> [MSLiteWeightStorage.Stored] {
-    guard let collector else {
-      return MSLiteWeightStorage.code(&model, pool: pool) { _, _ in }
+    guard job.full == nil, job.dynamic == nil else { return [] }
+    if job.dequantizesOnTheFly {
+      return encoding(collector) { onSlab in
+        MSLiteDequantization.apply(
+          job.dequantizesByArithmetic ? .arithmetic : .casts(segments: job.segments), to: &model,
+          pool: pool, onSlab: onSlab)
+          + (job.packsWeights
+            ? MSLiteWeightStorage.code(&model, pool: pool, onSlab: onSlab) : [])
+      }
     }
-    return collector.packing {
-      MSLiteWeightStorage.code(&model, pool: pool, onSlab: collector.collect)
-    }
+    guard job.packsWeights else { return [] }
+    return encoding(collector) { MSLiteWeightStorage.code(&model, pool: pool, onSlab: $0) }
+  }
+
+  private func encoding(
+    _ collector: SlabCollector?,
+    _ work: (@escaping @Sendable (Int, EncodedParameters) -> Void) -> [MSLiteWeightStorage.Stored]
+  ) -> [MSLiteWeightStorage.Stored] {
+    guard let collector else { return work { _, _ in } }
+    return collector.packing { work(collector.collect) }
   }
 
   /// Raises the operators to what the graph's quantized constants need.

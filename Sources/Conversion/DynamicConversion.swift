@@ -17,6 +17,7 @@ public struct DynamicFacts: Sendable {
 struct DynamicConversion {
   let strategy: DynamicStrategy
   let plan: DynamicPlan
+  private let writesMSLite: Bool
 
   /// Plans a model.
   ///
@@ -24,7 +25,10 @@ struct DynamicConversion {
   init?(_ job: ConversionJob, _ model: Model, pool: WorkerPool) throws(Failure) {
     guard let strategy = job.dynamic else { return nil }
     self.strategy = strategy
-    plan = DynamicPlanner(job.weights, strategy, pool: pool).plan(model)
+    writesMSLite = job.writesMSLite
+    plan = DynamicPlanner(
+      job.weights, strategy, for: writesMSLite ? .mindSporeLite : .onnx, pool: pool
+    ).plan(model)
     guard plan.products.isEmpty else { return }
     var notes = plan.floats.prefix(5).map { float in
       "'\(float.node.displayName)' (\(float.node.operatorType)): \(float.reason.text)"
@@ -47,21 +51,30 @@ struct DynamicConversion {
       })
   }
 
-  /// Puts the integer products into a graph whose weights are quantized.
+  /// Divides activations by their factors where the format's products don't.
+  func divideActivations(of model: Model) {
+    guard writesMSLite else { return }
+    ActivationDivision.apply(
+      plan.products.compactMap { product in product.factors.map { (product.node, $0) } }, to: model)
+  }
+
+  /// Puts the integer products into a graph whose weights are quantized: the graph that is written,
+  /// or that is run here in place of what was written.
   ///
   /// - Throws: a node that operator set 13 can't express.
   func apply(to model: Model, _ outline: inout ReportOutline) throws(Failure) {
     try OpsetUpgrade.raise(model, to: max(13, model.standardOperatorVersion))
     let products = plan.products.map {
       DynamicQuantizeInsertion.Product(
-        node: $0.node, weights: $0.weights, isTransposed: $0.isTransposed, factors: $0.factors)
+        node: $0.node, weights: $0.weights, isTransposed: $0.isTransposed,
+        factors: writesMSLite ? nil : $0.factors)
     }
-    let lookups = plan.lookups.map {
-      RowLookupInsertion.Lookup(node: $0.node, weights: $0.weights)
-    }
+    let lookups =
+      writesMSLite
+      ? [] : plan.lookups.map { RowLookupInsertion.Lookup(node: $0.node, weights: $0.weights) }
     RowLookupInsertion.apply(lookups, hasZeroPoints: false, to: model)
     DynamicQuantizeInsertion.apply(products, strategy.scalesRows ? .row : .tensor, to: model)
-    for lookup in plan.lookups { outline.noteInteger(lookup.node, weights: lookup.weights) }
+    for lookup in lookups { outline.noteInteger(lookup.node, weights: lookup.weights) }
     for product in plan.products {
       outline.noteInteger(product.node, weights: product.weights)
     }

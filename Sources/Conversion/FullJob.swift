@@ -19,6 +19,11 @@ public struct FullJob: Sendable {
       biasCorrection: full.biasCorrection && profile.correctsBiases,
       skipped: configuration.skipQuantNode.map { NodePattern($0.pattern.pattern) },
       profile: profile)
+    if full.targetDevice == .ascend {
+      settings.smoothAlpha = Float(full.smoothAlpha)
+      settings.minWeightChannel = configuration.minQuantWeightChannel
+      settings.profile.takesAddedBias = options.saveType == .mindirLite
+    }
     method =
       switch full.activationQuantMethod {
       case .maxMin: .maxMin
@@ -31,7 +36,8 @@ public struct FullJob: Sendable {
 
   private static func profile(_ device: TargetDevice) -> TargetProfile {
     switch device {
-    case .cpu, .ascend: .onnxRuntime
+    case .cpu: .onnxRuntime
+    case .ascend: .ascend
     case .nvgpu: .tensorRT
     case .dsp: .digitalSignalProcessor
     case .kirin: .kirin

@@ -87,6 +87,7 @@ enum Constants {
     var tensor = MSLiteTensor(
       name: name, elementType: constant.storage.elementType,
       dimensions: order?.arranged(extents) ?? extents)
+    tensor.channelAxis = constant.storage.axis.map { order?.place(of: $0) ?? $0 }
     guard let order, !order.movesNothing(of: extents) else {
       tensor.content = .quantized(constant, rearrange: nil)
       return tensor

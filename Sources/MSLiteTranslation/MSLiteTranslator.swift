@@ -16,6 +16,14 @@ public enum MSLiteTranslator {
     public var keepsInputLayout: Bool
     /// Operators of ONNX's that only move elements, and move integers as well.
     public var integerMovers: Set<String> = []
+    /// What shares a scale in activations that are quantized while the model runs, for products with
+    /// quantized weights; nil where none are.
+    public var dynamicScales: DynamicScales?
+
+    /// Whether weights stay integers until the operators that read them run.
+    public var castsWeights = false
+    /// Whether tables among them are looked up as integers.
+    public var castsAfterLookups = false
 
     /// Whether float inputs are fed as the integers that they become first.
     public var hasIntegerInputs = false
@@ -59,7 +67,8 @@ public enum MSLiteTranslator {
     IntegerForm.apply(to: graph, movers: options.integerMovers)
     if options.hasIntegerInputs { try IntegerBorders.moveInputs(of: graph) }
     if options.hasIntegerOutputs { try IntegerBorders.moveOutputs(of: graph) }
-    let translation = Translation(graph, inputShapes: options.inputShapes)
+    let translation = Translation(
+      graph, inputShapes: options.inputShapes, dynamicScales: options.dynamicScales)
     let inputs = try addInputs(graph, to: translation, options)
     for node in graph.nodes where !node.isONNX("Constant") {
       if node.outputs.allSatisfy({ $0.map { translation.constant($0) != nil } ?? true }) {
@@ -76,7 +85,11 @@ public enum MSLiteTranslator {
       UnusedNodes.remove(from: &model, keeping: inputs + outputs)
       BiasFusion.apply(to: &model, outputs: outputs)
       ActivationFusion.apply(to: &model, outputs: outputs)
+      if options.castsWeights {
+        WeightCasts.apply(to: &model, afterLookups: options.castsAfterLookups)
+      }
       markQuantized(&model)
+      if options.dynamicScales != nil { DynamicProducts.mark(&model) }
     }
     var result = translation.model
     name(outputs, graph.outputs.map(\.name), in: &result)
@@ -162,6 +175,7 @@ public enum MSLiteTranslator {
 
   private static func markQuantized(_ model: inout MSLiteModel) {
     for index in model.nodes.indices {
+      if model.nodes[index].primitive.name == "QuantDTypeCast" { continue }
       let reads = model.nodes[index].inputs.contains { input in
         if case .quantized = model.tensors[input].content { return true }
         return model.tensors[input].isConstant && !model.tensors[input].quantization.isEmpty
@@ -170,9 +184,7 @@ public enum MSLiteTranslator {
       let makesIntegers = model.nodes[index].outputs.contains { output in
         model.tensors[output].elementType == .int8 && !model.tensors[output].quantization.isEmpty
       }
-      if makesIntegers, model.nodes[index].primitive.name != "QuantDTypeCast" {
-        model.nodes[index].quantization = .all
-      }
+      if makesIntegers { model.nodes[index].quantization = .all }
     }
   }
 }

@@ -24,6 +24,8 @@ final class Translation {
 
   let facts: FactTable
   let uses: GraphUses
+  /// What shares a scale in activations that are quantized while the model runs; nil for none.
+  let dynamicScales: DynamicScales?
   private(set) var model = MSLiteModel()
   private var held: [ObjectIdentifier: Held] = [:]
   private var requested: [Request: Int] = [:]
@@ -34,7 +36,8 @@ final class Translation {
   /// The tensor that a tensor is without a unit axis.
   private var squeezedFrom: [Int: (tensor: Int, axis: Int)] = [:]
 
-  init(_ graph: Graph, inputShapes: [String: [Int]]) {
+  init(_ graph: Graph, inputShapes: [String: [Int]], dynamicScales: DynamicScales? = nil) {
+    self.dynamicScales = dynamicScales
     facts = FactTable(graph, inputShapes: inputShapes)
     uses = GraphUses(graph)
   }

@@ -1,4 +1,5 @@
 import CKernels
+import GraphPasses
 import ModelGraph
 import Operators
 import Support
@@ -22,6 +23,8 @@ public struct WeightPlanner {
     let axis: Int?
     /// Whether axes of the constant are those the operator sees.
     let isDirect: Bool
+    /// The nodes that read what the operator makes.
+    let readers: [Node]
   }
 
   private struct Candidate {
@@ -76,13 +79,16 @@ public struct WeightPlanner {
     var order: [ObjectIdentifier: Int] = [:]
     var found: [Candidate] = []
     func visit(_ graph: Graph, isInsideFunction: Bool) {
+      let uses = GraphUses(graph)
       for node in graph.nodes {
         for operand in WeightOperand.operands(of: node) where operand.input < node.inputs.count {
           guard let input = node.inputs[operand.input] else { continue }
           for origin in WeightOrigin.origins(of: input) {
             guard let source = origin.value.constant else { continue }
             let axis = operand.axis(for: node, rank: origin.axes.count).flatMap { origin.axes[$0] }
-            let use = Use(node: node, operand: operand, axis: axis, isDirect: origin.isDirect)
+            let use = Use(
+              node: node, operand: operand, axis: axis, isDirect: origin.isDirect,
+              readers: node.outputs.compactMap { $0 }.flatMap(uses.readers))
             if let index = order[ObjectIdentifier(origin.value)] {
               found[index].uses.append(use)
             } else if WeightPlanner.mayHoldWeights(source, operand) {
@@ -113,6 +119,9 @@ public struct WeightPlanner {
   // MARK: Decisions
 
   private func mayHaveChannels(_ uses: [Use]) -> Bool {
+    if settings.operators != nil, uses.contains(where: { $0.operand.role == .lookedUp }) {
+      return false
+    }
     guard let operators = settings.perChannelOperators else { return settings.perChannel }
     return settings.perChannel
       && uses.allSatisfy { $0.isDirect && operators.contains($0.node.operatorType) }
@@ -136,6 +145,7 @@ public struct WeightPlanner {
     guard !wanted.isEmpty else {
       return .stayFloat(.skipped(pattern: skipping(use.node)?.text ?? ""))
     }
+    guard isOnTarget(wanted) else { return .stayFloat(.operatorStaysFloat(.notOnTarget)) }
     guard source.elementCount > settings.minWeightSize else {
       return .stayFloat(
         .notAboveMinSize(elements: source.elementCount, limit: settings.minWeightSize))
@@ -172,6 +182,19 @@ public struct WeightPlanner {
         inputMeans: storage.block == nil ? means : nil, ranges: ranges))
   }
 
+  /// Whether the target dequantizes weights for all these uses; tables only where matrix products
+  /// alone read what is looked up.
+  private func isOnTarget(_ uses: [Use]) -> Bool {
+    guard let operators = settings.operators else { return true }
+    return uses.allSatisfy { use in
+      let isProductOnly =
+        !use.readers.isEmpty
+        && use.readers.allSatisfy { ["Gemm", "MatMul"].contains($0.operatorType) }
+      return operators.contains(use.node.operatorType)
+        && (use.operand.role != .lookedUp || isProductOnly)
+    }
+  }
+
   /// The axis with one scale per index: the operator's, but for a lookup table of few rows the one
   /// along a row. Such a row (a token type, a language) is added everywhere, so that one large
   /// element must not coarsen the rest of it.
@@ -182,7 +205,8 @@ public struct WeightPlanner {
     return isTable && axis < last && source.dimensions[axis] <= WeightPlanner.fewRows ? last : axis
   }
 
-  private static let fewRows = 16
+  /// The most rows of a table that has scales along its rows rather than one for each.
+  static let fewRows = 16
 
   /// Up to 6 bits a range with less squared error pays, but not in convolutions of one point, whose
   /// inputs are mostly positive: there the cut weights' errors have one sign and add up.

@@ -25,6 +25,9 @@ public struct WeightQuantizationSettings: Sendable {
   /// The operators whose own constants may have a scale for each channel; nil for all, and for
   /// constants that reach them through other operators too.
   public var perChannelOperators: Set<String>?
+  /// The operators whose weights are quantized; nil for all. Tables have one scale then: they are
+  /// looked up as integers.
+  public var operators: Set<String>?
   /// Whether scales are corrected after rounding.
   public var biasCorrection: Bool
   /// A constant is quantized if it has more elements than this.

@@ -47,6 +47,7 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
   case belowMinCosine = "GS4006"
   case targetMissed = "GS4007"
   case judgedOnRandomInput = "GS4008"
+  case runtimeTooOld = "GS4009"
   case alreadyQuantized = "GS4010"
 
   case cannotWrite = "GS5001"
@@ -74,7 +75,7 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
       .calibrationFilesMissing, .calibrationSizeWrong, .calibrationSampleUnreadable,
       .calibrationNonFinite, .nonFiniteWeight, .nothingQuantized, .inferenceInputInvalid,
       .inferenceFailed, .unevenRanges, .rangeCutsMuch, .targetMissed, .judgedOnRandomInput,
-      .alreadyQuantized:
+      .runtimeTooOld, .alreadyQuantized:
       .badData
     case .belowMinCosine: .belowThreshold
     case .cannotWrite, .outputFolderMissing, .reportFailed: .cannotWrite
@@ -125,6 +126,7 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
     case .belowMinCosine: "the result is written, and less like the float model than asked"
     case .targetMissed: "a size, a number of bits or a cosine that was asked for cannot be had"
     case .judgedOnRandomInput: "a search looked at made-up input, which tells little of real data"
+    case .runtimeTooOld: "some runtimes of the written format lack an operator"
     case .alreadyQuantized: "the model, or a part of it, is quantized already"
     case .cannotWrite: "an output cannot be written"
     case .outputFolderMissing: "the folder of an output does not exist"

@@ -1,5 +1,3 @@
-import CKernels
-
 /// The format's entropy code: a table-based asymmetric numeral system (Duda, arXiv 1311.2540) over
 /// the distinct integers of a tensor, each with the real number it stands for.
 public enum EntropyCode {
@@ -11,23 +9,18 @@ public enum EntropyCode {
   /// - Returns: nil for no elements, and for more distinct ones than the format's tables take.
   /// - Complexity: O(elements + 65,536).
   public static func encode(_ integers: [Int16], number: (Int16) -> Float) -> CodedWeights? {
-    let counts = IntegerCounts(integers)
-    guard let table = EntropyTable(counts.counts) else { return nil }
-    let (symbols, slots) = table.encoderTables()
-    var words = [UInt64](repeating: 0, count: (integers.count + 1) * table.log / 64 + 2)
-    let bitCount = gs_entropy_encode(
-      integers, integers.count, counts.places, symbols, slots, Int32(table.log), &words)
+    guard let stream = EntropyStream(integers) else { return nil }
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(byteCount(distinct: counts.values.count, bits: bitCount))
-    bytes.put(UInt16(counts.values.count))
-    bytes.put(UInt16(table.log))
-    bytes.put(UInt32(bitCount / 64 + 1))
-    for frequency in table.frequencies { bytes.put(UInt32(frequency)) }
+    bytes.reserveCapacity(byteCount(distinct: stream.values.count, bits: stream.bitCount))
+    bytes.put(UInt16(stream.values.count))
+    bytes.put(UInt16(stream.table.log))
+    bytes.put(UInt32(stream.bitCount / 64 + 1))
+    for frequency in stream.table.frequencies { bytes.put(UInt32(frequency)) }
     bytes.pad(to: 8)
-    for value in counts.values { bytes.put(number(value).bitPattern) }
+    for value in stream.values { bytes.put(number(value).bitPattern) }
     bytes.pad(to: 8)
-    for word in words[...(bitCount / 64)] { bytes.put(word) }
-    bytes.append(UInt8(bitCount % 64))
+    for word in stream.words { bytes.put(word) }
+    bytes.append(UInt8(stream.bitCount % 64))
     return CodedWeights(compression: .entropy, bytes: bytes)
   }
 

@@ -70,6 +70,20 @@ struct EntropyTable {
     }
   }
 
+  /// The symbol of each state.
+  func symbols() -> [Int] {
+    let states = 1 << log
+    var symbolAt = [Int](repeating: 0, count: states)
+    var position = 0
+    for (symbol, frequency) in frequencies.enumerated() {
+      for _ in 0..<frequency {
+        symbolAt[position] = symbol
+        position = (position + states / 2 + states / 8 + 3) & (states - 1)
+      }
+    }
+    return symbolAt
+  }
+
   /// The tables of `gs_entropy_encode`.
   func encoderTables() -> (symbols: [gs_entropy_symbol], slots: [UInt16]) {
     let states = 1 << log
@@ -79,14 +93,7 @@ struct EntropyTable {
       starts.append(start)
       start += frequency
     }
-    var symbolAt = [Int](repeating: 0, count: states)
-    var position = 0
-    for (symbol, frequency) in frequencies.enumerated() {
-      for _ in 0..<frequency {
-        symbolAt[position] = symbol
-        position = (position + states / 2 + states / 8 + 3) & (states - 1)
-      }
-    }
+    let symbolAt = self.symbols()
     var slots = [UInt16](repeating: 0, count: states)
     var next = starts
     for (position, symbol) in symbolAt.enumerated() {

@@ -40,7 +40,10 @@ public enum FixedWidthCode {
     count <= 1 ? 0 : Int.bitWidth - (count - 1).leadingZeroBitCount
   }
 
-  private static func plain(_ integers: [Int16], bits: Int) -> CodedWeights {
+  /// Stores integers as they are, or as fields of `bits` bits where that isn't 8 or 16.
+  ///
+  /// - Complexity: O(elements).
+  public static func plain(_ integers: [Int16], bits: Int) -> CodedWeights {
     switch bits {
     case 8:
       CodedWeights(

@@ -70,12 +70,41 @@ import Testing
 
   @Test func whatItCannotDoIsRefused() throws {
     let (folder, half) = try convert(Self.configuration, ["--fp16=on"])
-    #expect(half.status == 69)
+    #expect([64, 69].contains(half.status))
+    #expect(half.error.contains("--fp16=on cannot be combined with quant_type=DYNAMIC_QUANT"))
+    try folder.write(
+      "job.cfg", Self.configuration + "[dynamic_quant_param]\nquant_strategy=ACWC\n")
     let file = try Program.run(
       ["--modelFile=model.onnx", "--outputFile=result.ms", "--configFile=job.cfg"], in: folder)
     #expect(file.status == 69)
-    #expect(file.error.contains("cannot do quant_type=DYNAMIC_QUANT with a .ms file yet"))
+    #expect(file.error.contains("quant_strategy=ACWC has no form in a .ms file"))
     #expect(try folder.files() == ["job.cfg", "model.onnx"])
+  }
+
+  @Test func aFileForMindSporeHasDynamicQuantNodes() throws {
+    func result(_ strategy: String) throws -> (bytes: [UInt8], facts: [String: Any]) {
+      let folder = try TemporaryFolder(model: Fixtures.model("transformer"))
+      try folder.write(
+        "job.cfg",
+        Self.configuration + "debug_info_save_path=out\n"
+          + "[dynamic_quant_param]\nquant_strategy=\(strategy)\n")
+      let outcome = try Program.run(
+        [
+          "--modelFile=model.onnx", "--outputFile=result.ms", "--configFile=job.cfg",
+          "--minCosine=0.98", "--infer=true",
+        ], in: folder)
+      #expect(outcome.status == 0, "\(outcome.error)")
+      #expect(outcome.output.contains("integer    7 of 9 operators"))
+      #expect(try folder.text("out/round_0.csv").contains("MatMulFusion"))
+      let inspection = try Program.run(["inspect", "result.ms", "--logFormat=json"], in: folder)
+      return (try folder.bytes("result.ms"), try JSON.object(inspection.output))
+    }
+    let (tensors, rows) = (try result("ALWC"), try result("ACWL"))
+    #expect(tensors.bytes != rows.bytes)
+    let counts = [tensors, rows].map { $0.facts["operators"] as? [String: Int] }
+    #expect(counts.allSatisfy { ($0?["DynamicQuant"] ?? 0) > 0 })
+    let parameters = [tensors, rows].map { $0.facts["quantizationParameters"] as? Int ?? 0 }
+    #expect(parameters[0] > parameters[1], "one scale for all weights of an operator")
   }
 
   @Test func aModelWithoutSuchProductsIsAnError() throws {

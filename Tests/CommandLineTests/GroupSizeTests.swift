@@ -44,6 +44,32 @@ import Testing
     let outcome = try Program.run(
       ["--modelFile=model.onnx", "--outputFile=result.ms", "--configFile=job.cfg"], in: folder)
     #expect(outcome.status == 69)
-    #expect(outcome.error.contains("cannot do dequant_strategy=ON_THE_FLY with a .ms file yet"))
+    #expect(outcome.error.contains("cannot do group_size=32 with a .ms file yet"))
+  }
+
+  @Test(arguments: [
+    (4, [], ["Custom", "AddFusion", "MulFusion"]), (8, [], ["QuantDTypeCast", "MulFusion"]),
+    (12, [], ["QuantDTypeCast", "MulFusion"]),
+    (8, ["--optimize=ascend_oriented"], ["Cast", "AddFusion", "MulFusion"]),
+  ])
+  func nodesOfAMindSporeFileMakeWeightsFloat(
+    bits: Int, flags: [String], operators: [String]
+  ) throws {
+    let folder = try TemporaryFolder(model: Fixtures.model("transformer"))
+    try folder.write(
+      "job.cfg",
+      Fixtures.weightQuantization + "bit_num=\(bits)\nmin_quant_weight_channel=0\n"
+        + "[weight_quant_param]\ndequant_strategy=ON_THE_FLY\nmax_segments=4\n")
+    let outcome = try Program.run(
+      [
+        "--modelFile=model.onnx", "--outputFile=result.ms", "--configFile=job.cfg",
+        "--minCosine=0.9",
+      ] + flags, in: folder)
+    #expect(outcome.status == 0, "\(outcome.error)")
+    #expect(outcome.error.contains("GS4009") == (bits != 8))
+    let inspection = try Program.run(["inspect", "result.ms", "--logFormat=json"], in: folder)
+    let facts = try JSON.object(inspection.output)
+    let counts = try #require(facts["operators"] as? [String: Int])
+    #expect(operators.allSatisfy { (counts[$0] ?? 0) > 0 }, "\(counts)")
   }
 }

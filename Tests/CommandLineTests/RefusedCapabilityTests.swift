@@ -3,9 +3,8 @@ import Testing
 /// What this version can't do it refuses, by name, and writes nothing.
 @Suite struct RefusedCapabilityTests {
   @Test(arguments: [
-    "fp16=on", "device=Ascend", "device=GPU", "encryption=true", "saveType=MINDIR",
+    "fp16=on", "device=GPU", "encryption=true", "saveType=MINDIR",
     "trainModel=true", "optimizeTransformer=true", "optimize=gpu_oriented",
-    "optimize=ascend_oriented:310",
     "outputDataFormat=NCHW", "inputDataType=UINT8", "outputDataType=FLOAT16",
     "decryptMode=AES-CBC", "fmk=TFLITE", "fmk=CAFFE", "fmk=MINDIR",
   ])

@@ -88,7 +88,7 @@ import Testing
     ("fmk", "TFLITE"), ("saveType", "MINDIR"),
     ("inputDataType", "UINT8"),
     ("outputDataType", "FLOAT16"), ("outputDataFormat", "NCHW"), ("fp16", "on"),
-    ("optimize", "gpu_oriented"), ("optimize", "ascend_oriented:310P"), ("device", "GPU"),
+    ("optimize", "gpu_oriented"), ("device", "GPU"),
     ("trainModel", "TRUE"), ("optimizeTransformer", "true"),
     ("encryption", "true"), ("encryptKey", "30313233"), ("decryptKey", "30"),
     ("decryptMode", "AES-CBC"),
@@ -112,6 +112,14 @@ import Testing
   @Test func optimizeIsAcceptedWithAWarning() throws {
     let warnings = try options(complete.merging(["optimize": "general"]) { $1 }).warnings
     #expect(warnings.map(\.code) == [.flagWithoutEffect])
+  }
+
+  @Test(arguments: [
+    (["optimize": "ascend_oriented"], true), (["optimize": "ascend_oriented:310P"], true),
+    (["device": "Ascend310"], true), (["optimize": "general"], false), ([:], false),
+  ])
+  func eitherFlagMeansAscend(flags: [String: String], isForAscend: Bool) throws {
+    #expect(try options(complete.merging(flags) { $1 }).isForAscend == isForAscend)
   }
 
   @Test func inputShapesAreForTheRunOfTheResult() throws {

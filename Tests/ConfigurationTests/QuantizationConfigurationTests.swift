@@ -99,7 +99,6 @@ import Testing
     ("[dynamic_quant_param]\n", "[dynamic_quant_param]", 3),
     ("[micro_param]\nanything=1\n", "[micro_param] has no effect on quantization", 3),
     ("[aoe_global_options]\nx=1\n", "[aoe_global_options]", 3),
-    ("[ascend_context]\nprovider=ge\nnew_key=1\n", "[ascend_context]", 3),
     ("[weight_quant_param]\nmax_segments=4\n", "without dequant_strategy=ON_THE_FLY", 4),
     ("[weight_quant_param]\nupdate_mindir=true\n", "nothing reads it", 4),
     ("workspace=/tmp\n", "needs no temporary files", 3),

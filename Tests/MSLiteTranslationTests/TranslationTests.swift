@@ -7,23 +7,23 @@ import Testing
 
 /// What is written for an operator, and what isn't.
 @Suite struct TranslationTests {
-  private func operators(_ model: MSLiteModel) -> [String] { model.nodes.map(\.primitive.name) }
+  func operators(_ model: MSLiteModel) -> [String] { model.nodes.map(\.primitive.name) }
 
-  private func input(_ graph: Graph, _ name: String, _ shape: [Dimension]) -> Value {
+  func input(_ graph: Graph, _ name: String, _ shape: [Dimension]) -> Value {
     let value = Value(name: name)
     value.type = .tensor(.float32, shape: shape)
     graph.inputs.append(value)
     return value
   }
 
-  private func constant(_ graph: Graph, _ name: String, _ data: TensorData) -> Value {
+  func constant(_ graph: Graph, _ name: String, _ data: TensorData) -> Value {
     let value = Value(name: name)
     value.initializer = data
     graph.initializers.append(value)
     return value
   }
 
-  private func node(
+  func node(
     _ graph: Graph, _ type: String, _ inputs: [Value?], _ attributes: [Attribute] = []
   ) -> Value {
     let output = Value(name: "\(type)\(graph.nodes.count)")

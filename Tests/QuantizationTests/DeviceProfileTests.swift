@@ -66,6 +66,80 @@ import Testing
     #expect(plan.functions.map(\.node.name) == ["result"])
   }
 
+  /// The table of devices: convolutions of enough channels, and products with weights of their own,
+  /// as they stand; a scale for each channel, or for all; integers around zero.
+  @Test func ascendTakesConvolutionsAndProductsWithOwnWeights() {
+    let small = convolution(input, "small")
+    let wide = apply(
+      "Conv",
+      [
+        small, constant("wide.weight", (0..<512).map { Float($0 % 7) - 3 }, [32, 4, 2, 2]),
+      ], "wide")
+    let back = apply(
+      "ConvTranspose",
+      [wide, constant("back.weight", (0..<512).map { Float($0 % 5) }, [32, 4, 2, 2])], "back")
+    let flat = apply("Flatten", [back], "flat")
+    func weights(_ name: String) -> Value {
+      constant(name, (0..<64).map { Float($0 % 9) - 4 }, [8, 8])
+    }
+    let shared = weights("shared")
+    let first = apply("MatMul", [apply("MatMul", [flat, shared], "one"), shared], "other")
+    let own = apply("MatMul", [apply("Relu", [first], "relu"), weights("own.weight")], "own")
+    let dense = apply("Gemm", [own, weights("dense.weight")], "dense")
+    let turned = apply("Gemm", [dense, weights("turned.weight")], "turned")
+    turned.producer?.attributes = [Attribute("transB", .int(1))]
+    let square = apply("MatMul", [turned, turned], "square")
+    graph.inputs = [input]
+    graph.outputs = [square]
+    var settings = FullQuantizationSettings(profile: .ascend)
+    settings.minWeightChannel = 16
+    let plan = FullPlanner(settings).plan(graph)
+    #expect(plan.operations.map(\.node.name) == ["wide", "own", "dense"])
+    #expect(plan.functions.isEmpty)
+    let reasons = Dictionary(plan.floats.map { ($0.node.name, $0.reason) }) { first, _ in first }
+    #expect(
+      reasons == [
+        "small": .tooFewChannels(channels: 4, limit: 16), "back": .noIntegerKernel,
+        "one": .sharedWeights, "other": .sharedWeights, "turned": .turnedWeights,
+        "square": .noConstantWeights,
+      ])
+    let profile = TargetProfile.ascend
+    #expect(profile.activationIntegers == -128...127 && profile.activationType == .int8)
+    #expect(!profile.hasSymmetricActivations && profile.movers.isEmpty)
+    #expect(plan.operations.allSatisfy { profile.takesChannelScales($0.node) })
+    settings.minWeightChannel = 4
+    #expect(FullPlanner(settings).plan(graph).operations.first?.node.name == "small")
+  }
+
+  /// max|x| of 16 and 1, max|w| of 4 and 0.5: channels are divided by 2 and the root of 2.
+  @Test(arguments: [Float(0.5), 0, 1])
+  func ascendMovesOutliersOfProductsIntoWeights(alpha: Float) throws {
+    let result = apply("MatMul", [input, constant("w", [1, -4, 0.5, 0.25], [2, 2])], "product")
+    graph.inputs = [input]
+    graph.outputs = [result]
+    var settings = FullQuantizationSettings(biasCorrection: false, profile: .ascend)
+    settings.smoothAlpha = alpha
+    var facts = ActivationFacts(lower: -8, upper: 16)
+    (facts.channelMinima, facts.channelMaxima) = ([-8, -1], [16, 1])
+    (facts.channelMeans, facts.channelVariances) = ([0, 0], [1, 1])
+    let plan = FullPlanner(settings).plan(graph)
+    let operations = FullQuantizer(
+      plan, settings, facts: ["x": facts, "product": ActivationFacts(lower: -9, upper: 9)],
+      pool: WorkerPool(threads: 1)
+    ).apply(to: graph)
+    let activation = try #require(input.activation)
+    let weights = operations[0].weights.scales
+    guard alpha == 0.5 else {
+      #expect(activation.factors == nil && abs(activation.scale - 24 / 255) < 1e-6)
+      return
+    }
+    let factors = try #require(activation.factors?.values)
+    #expect(factors[0] == 0.5 && abs(factors[1] - Float(0.5).squareRoot()) < 1e-6)
+    #expect(abs(activation.scale - 12 / 255) < 1e-6)
+    #expect(weights.count == 2)
+    #expect(abs(weights[0] - 2 / 127) < 1e-6 && abs(weights[1] - 8 / 127) < 1e-6)
+  }
+
   /// x * sigmoid(1.702 x), and hard-swish written out.
   @Test func noRoundingStandsInsideAWrittenOutFunction() {
     let first = convolution(input, "first")

@@ -43,11 +43,13 @@ import Testing
   }
 
   private func plan(
-    _ strategy: DynamicStrategy = .activationLayerWeightChannel, skipped: [String] = []
+    _ strategy: DynamicStrategy = .activationLayerWeightChannel, skipped: [String] = [],
+    for target: DynamicTarget = .onnx
   ) -> DynamicPlan {
     let settings = WeightQuantizationSettings(
       bits: 8, minWeightChannel: 0, skipped: skipped.map { NodePattern($0) })
-    return DynamicPlanner(settings, strategy, pool: WorkerPool(threads: 1)).plan(model())
+    return DynamicPlanner(settings, strategy, for: target, pool: WorkerPool(threads: 1))
+      .plan(model())
   }
 
   @Test func productsWithConstantMatricesRunInIntegers() {
@@ -60,6 +62,38 @@ import Testing
         "again": .noConstantWeights, "batched": .weightAxes, "filter": .noDynamicKernel,
         "straight": .otherLayout, "scaled": .factors,
       ])
+  }
+
+  /// MindSpore Lite's products don't saturate, and its tables have zero points.
+  @Test func aTargetDecidesAboutIntegers() {
+    func recipe(_ name: String, _ target: DynamicTarget) -> WeightRecipe? {
+      plan(for: target).weights.quantized.first { $0.plan.value.name == name }?.recipe
+    }
+    #expect(recipe("plain", .onnx)?.pairLimit != nil)
+    #expect(recipe("plain", .mindSporeLite)?.pairLimit == nil)
+    #expect(recipe("plain", .mindSporeLite)?.isSymmetric == true)
+    #expect(recipe("lookup", .onnx)?.isSymmetric == true)
+    #expect(recipe("lookup", .mindSporeLite)?.isSymmetric == false)
+    #expect(recipe("lookup", .mindSporeLite)?.storage.axis == 0)
+  }
+
+  /// A table of two rows has scales along its rows, which a `.ms` file can't say.
+  @Test func aTableOfFewRowsStaysFloatForMindSporeLite() throws {
+    let model = model()
+    let table = constant("types", [2, 32])
+    model.graph.initializers.append(table)
+    model.graph.nodes.append(
+      Node(
+        name: "type", operatorType: "Gather", inputs: [table, Value(name: "type_ids")],
+        outputs: [Value(name: "type_out")]))
+    let settings = WeightQuantizationSettings(bits: 8, minWeightChannel: 0)
+    for (target, isFloat) in [(DynamicTarget.onnx, false), (.mindSporeLite, true)] {
+      let plan = DynamicPlanner(
+        settings, .activationLayerWeightChannel, for: target, pool: WorkerPool(threads: 1)
+      ).plan(model)
+      let found = try #require(plan.weights.constants.first { $0.value.name == "types" })
+      if case .stayFloat = found.decision { #expect(isFloat) } else { #expect(!isFloat) }
+    }
   }
 
   @Test func aSkippedProductStaysFloat() {

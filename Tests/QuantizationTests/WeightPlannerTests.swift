@@ -51,6 +51,34 @@ import Testing
     return reason
   }
 
+  @Test(arguments: [
+    ("MatMul", true), ("Gemm", true), ("Conv", false), ("ConvTranspose", false),
+  ])
+  func aTargetNamesTheOperatorsWhoseWeightsBecomeIntegers(type: String, isTaken: Bool) {
+    var settings = WeightQuantizationSettings(bits: 8, minWeightChannel: 0)
+    settings.operators = ["Gather", "Gemm", "MatMul"]
+    let dimensions = type.hasPrefix("Conv") ? [32, 32, 1, 1] : [32, 32]
+    let found = reason(model(type, weights: weights(dimensions)), settings)
+    #expect(found == (isTaken ? nil : .operatorStaysFloat(.notOnTarget)))
+  }
+
+  /// Tables only where products alone read what is looked up.
+  @Test func aTargetOfProductsTakesTablesThatOnlyProductsRead() {
+    var settings = WeightQuantizationSettings(bits: 8, minWeightChannel: 0)
+    settings.operators = ["Gather", "Gemm", "MatMul"]
+    for (reader, isTaken) in [("MatMul", true), ("Add", false)] {
+      let table = model("Gather", weights: weights([32, 32]), weightInput: 0)
+      guard let rows = table.graph.nodes.last?.outputs[0] else { continue }
+      table.graph.nodes.append(
+        Node(
+          name: "reader", operatorType: reader, inputs: [Value(name: "a"), rows],
+          outputs: [Value(name: "z")]))
+      #expect((reason(table, settings) == nil) == isTaken)
+    }
+    let unread = model("Gather", weights: weights([32, 32]), weightInput: 0)
+    #expect(reason(unread, settings) == .operatorStaysFloat(.notOnTarget))
+  }
+
   private func recipe(_ model: Model, _ settings: WeightQuantizationSettings) -> WeightRecipe? {
     let constants = plan(model, settings)
     guard constants.count == 1, case .quantize(let recipe) = constants[0].decision else {

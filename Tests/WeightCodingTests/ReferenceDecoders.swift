@@ -77,6 +77,30 @@ enum ReferenceDecoders {
     return values
   }
 
+  /// The integers of a stream, each segment decoded by itself from its end.
+  static func segments(_ stream: EntropyStream, count: Int) -> [Int16] {
+    let table = stream.decoderTable
+    let bits = stream.words.enumerated().flatMap { index, word in
+      let used = index < stream.bitCount / 64 ? 64 : stream.bitCount % 64
+      return (0..<used).map { Int(word >> (63 - UInt64($0)) & 1) }
+    }
+    let length = (count + stream.segmentEnds.count - 1) / stream.segmentEnds.count
+    var found = [Int16](repeating: 0, count: count)
+    for (segment, end) in stream.segmentEnds.enumerated() {
+      var place = Int(end >> 32) * 64 + Int(end & 0xFFFF)
+      var state = Int(end >> 16 & 0xFFFF) - 1 << stream.tableLog
+      for index in (segment * length..<min(count, (segment + 1) * length)).reversed() {
+        found[index] = stream.values[Int(table.symbols[state])]
+        if index == 0 { break }
+        let width = Int(table.bitCounts[state])
+        let added = bits[place - width..<place].reduce(0) { $0 << 1 | $1 }
+        place -= width
+        state = Int(table.baselines[state]) + added
+      }
+    }
+    return found
+  }
+
   /// The real numbers of an entropy code, decoded from the last to the first.
   static func entropy(_ bytes: [UInt8], count: Int) -> [Float] {
     func word(_ at: Int, _ size: Int) -> UInt64 {

@@ -129,4 +129,15 @@ import WeightCoding
     IntegerReader.read([0x00, 0x80], isWide: true, into: &integers, at: 3)
     #expect(integers == [9, -1, -128, -32768])
   }
+
+  @Test(arguments: [1, 2, 3, 7, 64])
+  func segmentsAreDecodedByThemselves(segments: Int) throws {
+    for (count, modulus) in [(1, 5), (2, 5), (6, 2), (63, 7), (64, 7), (1000, 16), (20_000, 128)] {
+      let integers = (0..<count).map { Int16(($0 * $0 % 977 + $0 / 3) % modulus - modulus / 2) }
+      let stream = try #require(EntropyStream(integers, segments: segments))
+      #expect(stream.segmentEnds.count <= segments)
+      #expect(ReferenceDecoders.segments(stream, count: count) == integers)
+    }
+    #expect(EntropyStream([], segments: segments) == nil)
+  }
 }

@@ -59,5 +59,9 @@ typedef struct {
 ///
 /// Words of 64 bits are filled from their high end, fields that cross a word have their high part in the first one.
 /// Returns the number of bits; `words` has room for (count + 1) * log / 64 + 2 words.
+///
+/// After each `segment` values, which isn't 0, and after the last one, `ends` takes where decoding of that segment
+/// starts: the number of full words, 16 bits of state, 16 bits for the bits in the word that isn't full.
 size_t gs_entropy_encode(const int16_t *values, size_t count, const uint16_t *symbol_of,
-                         const gs_entropy_symbol *symbols, const uint16_t *slots, int log, uint64_t *words);
+                         const gs_entropy_symbol *symbols, const uint16_t *slots, int log, uint64_t *words,
+                         size_t segment, uint64_t *ends);

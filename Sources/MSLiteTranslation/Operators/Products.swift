@@ -9,7 +9,7 @@ enum Products {
       let right = try node.operand(1)
       let isTurned = isTurned(translation.order(of: right))
       var inputs = [
-        try translation.plain(try node.operand(0)),
+        try translation.factor(try node.operand(0), multiplying: right),
         try translation.tensor(right, isTurned ? translation.order(of: right) : nil),
       ]
       if let bias = node.operandIfAny(2) { inputs.append(try translation.plain(bias)) }
@@ -32,7 +32,8 @@ enum Products {
     let weights = try node.operand(1)
     let isTurned = (node.int("transB") ?? 0) != 0
     var inputs = [
-      try translation.plain(try node.operand(0)), try translation.plain(weights),
+      try translation.factor(try node.operand(0), multiplying: weights),
+      try translation.plain(weights),
     ]
     let primitive = MSLitePrimitive(
       "MatMulFusion",

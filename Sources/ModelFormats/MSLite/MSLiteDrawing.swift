@@ -83,7 +83,20 @@ struct MSLiteDrawing {
     case .floats(let values):
       .reference(builder.vector(values.map(\.bitPattern.littleEndian)))
     case .rows(let rows): .reference(draw(rows))
+    case .attributes(let attributes): .reference(draw(attributes))
     }
+  }
+
+  private func draw(_ attributes: [MSLitePrimitive.CustomAttribute]) -> UInt32 {
+    builder.references(
+      attributes.map { attribute in
+        builder.table(
+          MSLiteSchema.table("Attribute"),
+          [
+            ("name", .reference(builder.string(attribute.name))),
+            ("data", .reference(builder.vector(Array(attribute.text.utf8)))),
+          ])
+      })
   }
 
   private func draw(_ rows: [[Int64]]) -> UInt32 {

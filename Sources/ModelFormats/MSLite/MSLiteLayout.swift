@@ -59,6 +59,8 @@ final class MSLiteLayout: Sendable {
         case .floats(let values): bytes += 4 * values.count
         case .rows(let rows): bytes += rows.reduce(0) { $0 + 64 + 8 * $1.count }
         case .string(let text): bytes += text.utf8.count
+        case .attributes(let attributes):
+          bytes += attributes.reduce(0) { $0 + 64 + $1.name.utf8.count + $1.text.utf8.count }
         default: break
         }
       }

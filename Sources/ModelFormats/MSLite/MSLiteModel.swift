@@ -81,6 +81,22 @@ public struct MSLitePrimitive: Hashable, Sendable {
     case floats([Float])
     /// Lists of integers, as paddings are stated.
     case rows([[Int64]])
+    /// Named texts of a custom operator.
+    case attributes([CustomAttribute])
+  }
+
+  /// A named text of a custom operator.
+  public struct CustomAttribute: Hashable, Sendable {
+    /// Its name.
+    public var name: String
+    /// Its text.
+    public var text: String
+
+    /// States an attribute.
+    public init(_ name: String, _ text: String) {
+      self.name = name
+      self.text = text
+    }
   }
 
   /// The operator's name in the format.
@@ -123,6 +139,8 @@ public struct MSLiteTensor: Sendable {
   public var quantization: [MSLiteQuantization] = []
   /// How the bytes stand for the elements.
   public var compression = WeightCompression.none
+  /// The axis with a scale for each index, where that is known; a file doesn't say it.
+  public var channelAxis: Int?
 
   /// Makes a tensor.
   public init(

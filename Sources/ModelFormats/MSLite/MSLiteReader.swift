@@ -127,11 +127,24 @@ public enum MSLiteReader {
       case .table:
         let rows = table.table(number)?.tables("data").map { $0.longs(0) } ?? []
         setting = rows.isEmpty ? nil : .rows(rows)
-      case .tables, .operators: setting = nil
+      case .tables: setting = attributes(table.tables(number))
+      case .operators: setting = nil
       }
       settings[field.name] = setting
     }
     return settings
+  }
+
+  /// The first attributes of a custom operator, and the beginnings of long ones: nodes may share them.
+  private static func attributes(_ tables: [FlatTable]) -> MSLitePrimitive.Setting? {
+    func text(_ table: FlatTable, _ field: String) -> String {
+      let range = (table.byteRange(field) ?? 0..<0).prefix(64)
+      return String(decoding: table.bytes[range.startIndex..<range.endIndex], as: UTF8.self)
+    }
+    let known = tables.prefix(8).map { table in
+      MSLitePrimitive.CustomAttribute(text(table, "name"), text(table, "data"))
+    }
+    return known.isEmpty ? nil : .attributes(known)
   }
 
   private static func nonEmpty(_ values: [Int64]) -> MSLitePrimitive.Setting? {

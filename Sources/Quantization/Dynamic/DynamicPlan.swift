@@ -15,6 +15,24 @@ public enum DynamicStrategy: String, Sendable {
   public var scalesChannels: Bool { self != .activationChannelWeightLayer }
 }
 
+/// What a model with dynamic quantization is written for, as far as integers depend on it.
+public struct DynamicTarget: Sendable {
+  /// The greatest magnitude of two neighbouring weights' sum with which no processor saturates; nil
+  /// where none does.
+  var pairSumLimit: Int32?
+  /// Whether the integers of a table that is only looked up may have a zero point.
+  var takesTableZeroPoints: Bool
+  /// Whether a table's scales can only be one for each row, or one for all.
+  var scalesTableRowsOnly: Bool
+
+  /// ONNX's MatMulInteger, and lookups that multiply by scales alone.
+  public static let onnx = DynamicTarget(
+    pairSumLimit: 128, takesTableZeroPoints: false, scalesTableRowsOnly: false)
+  /// MindSpore Lite's products of int8 matrices, and tables that are made float at loading.
+  public static let mindSporeLite = DynamicTarget(
+    pairSumLimit: nil, takesTableZeroPoints: true, scalesTableRowsOnly: true)
+}
+
 /// A matrix product whose activation becomes integers while the model runs.
 public struct DynamicProduct {
   /// The MatMul or Gemm.

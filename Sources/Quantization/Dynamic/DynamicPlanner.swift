@@ -12,17 +12,17 @@ import Support
 public struct DynamicPlanner {
   private let settings: WeightQuantizationSettings
   private let strategy: DynamicStrategy
+  private let target: DynamicTarget
   private let pool: WorkerPool
-
-  /// The greatest magnitude of two neighbouring weights' sum with which no processor saturates.
-  private static let pairSumLimit: Int32 = 128
 
   /// A planner; of `settings`, rounding, correction and skipped nodes count. `pool` reads weights.
   public init(
-    _ settings: WeightQuantizationSettings, _ strategy: DynamicStrategy, pool: WorkerPool
+    _ settings: WeightQuantizationSettings, _ strategy: DynamicStrategy,
+    for target: DynamicTarget = .onnx, pool: WorkerPool
   ) {
     self.settings = settings
     self.strategy = strategy
+    self.target = target
     self.pool = pool
   }
 
@@ -138,9 +138,22 @@ public struct DynamicPlanner {
     }
     if isTable { return decided(.quantize(tableRecipe(constant.source))) }
     let others = constant.nodes.filter { $0.operatorType != "Gather" }
-    guard let first = others.first else { return constant }
+    guard let first = others.first else { return lookedUp(constant) }
     return decided(
       .stayFloat(.operatorStaysFloat(reasons[ObjectIdentifier(first)] ?? .noConstantWeights)))
+  }
+
+  /// What becomes of a table that is looked up but not row by row: it stays float where only rows
+  /// can have scales.
+  private func lookedUp(_ constant: ConstantPlan) -> ConstantPlan {
+    guard target.scalesTableRowsOnly, case .quantize(let recipe) = constant.decision,
+      recipe.storage.axis != 0
+    else { return constant }
+    return ConstantPlan(
+      value: constant.value, nodes: constant.nodes, source: constant.source,
+      decision: .stayFloat(
+        .tooFewPerChannel(
+          elements: recipe.layout.elementsPerChannel, limit: WeightPlanner.fewRows)))
   }
 
   /// Evens out activations with one scale whose weights no other operator reads.
@@ -188,7 +201,7 @@ public struct DynamicPlanner {
       storage: QuantizedStorage(bits: 8, elementType: .int8, axis: 0),
       layout: ChannelLayout(dimensions: source.dimensions, axis: 0, kernelAxis: nil),
       range: .maxMin, round: .nearest, correctsScale: settings.biasCorrection)
-    recipe.isSymmetric = true
+    recipe.isSymmetric = !target.takesTableZeroPoints
     return recipe
   }
 
@@ -201,8 +214,9 @@ public struct DynamicPlanner {
       layout: layout, range: .maxMin, round: settings.roundMethod,
       correctsScale: settings.biasCorrection)
     recipe.isSymmetric = true
-    recipe.pairLimit = PairLimit(
-      sum: DynamicPlanner.pairSumLimit, inputs: layout.elementsPerChannel, kernel: 1)
+    recipe.pairLimit = target.pairSumLimit.map {
+      PairLimit(sum: $0, inputs: layout.elementsPerChannel, kernel: 1)
+    }
     return recipe
   }
 }

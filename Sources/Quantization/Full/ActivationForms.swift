@@ -1,3 +1,4 @@
+import Glibc
 import GraphPasses
 import ModelGraph
 
@@ -41,7 +42,9 @@ struct ActivationForms {
       if operation.quantizesOutput { makers[ObjectIdentifier(operation.output)] = operation }
     }
     for group in plan.groups {
-      let form = equalized(group) ?? plain(group)
+      let form =
+        settings.smoothAlpha.map { smoothed(group, alpha: $0) ?? plain(group) }
+        ?? equalized(group) ?? plain(group)
       for value in group.values { forms[ObjectIdentifier(value)] = form }
     }
   }
@@ -85,6 +88,31 @@ struct ActivationForms {
   }
 
   // MARK: A factor for each channel
+
+  /// Moves outliers of a matrix product's input into its weights: channels are divided by
+  /// `max|x|^alpha / max|w|^(1 - alpha)`, from 1e-5 to 100 (SmoothQuant, arXiv 2211.10438, equation
+  /// 4), with the largest weight over all products that read the value.
+  private func smoothed(_ group: ActivationGroup, alpha: Float) -> Form? {
+    guard alpha > 0, alpha < 1, group.values.count == 1, let value = group.values.first,
+      makers[ObjectIdentifier(value)] == nil, let facts = facts[value.name],
+      facts.channelMinima.count > 1,
+      let operations = readers[ObjectIdentifier(value)],
+      operations.allSatisfy({
+        ["Gemm", "MatMul"].contains($0.node.operatorType)
+          && $0.weights.constant?.dimensions.count == 2
+      }), let readers = summingReaders(of: value, channels: facts.channelMinima.count)
+    else { return nil }
+    let reaches = zip(facts.channelMinima, facts.channelMaxima).map { max(abs($0), abs($1)) }
+    let rows = readers.flatMap(\.largest)
+    let factors = reaches.indices.map { channel -> Float in
+      let weight = rows.reduce(0) { max($0, $1[channel]) }
+      let divisor = powf(reaches[channel], alpha) / powf(weight, 1 - alpha)
+      return divisor.isNaN ? 1 : 1 / min(max(divisor, 1e-5), 100)
+    }
+    let lower = zip(facts.channelMinima, factors).map { $0 * $1 }.min() ?? 0
+    let upper = zip(facts.channelMaxima, factors).map { $0 * $1 }.max() ?? 0
+    return Form(grid: grid(min(0, lower), max(0, upper)), factors: factors)
+  }
 
   private func equalized(_ group: ActivationGroup) -> Form? {
     guard settings.perChannel, group.values.count == 1, let value = group.values.first,

@@ -8,6 +8,11 @@ public struct FullQuantizationSettings: Sendable {
   public var biasCorrection: Bool
   /// How weights are rounded.
   public var roundMethod: WeightQuantizationSettings.RoundMethod
+  /// A convolution is quantized if it has at least as many output channels.
+  public var minWeightChannel = 0
+  /// How much of the outliers of a matrix product's input moves into its weights, between 0 and 1; nil
+  /// where that is left to the expected error.
+  public var smoothAlpha: Float?
   /// Nodes that stay float.
   public var skipped: [NodePattern]
   /// The hardware and runtime.
@@ -52,6 +57,10 @@ public indirect enum FloatOperatorReason: Hashable, Sendable {
   case noDynamicKernel
   case weightAxes
   case otherLayout
+  case tooFewChannels(channels: Int, limit: Int)
+  case sharedWeights
+  case turnedWeights
+  case notOnTarget
 
   /// The reason in words.
   public var text: String {
@@ -74,6 +83,11 @@ public indirect enum FloatOperatorReason: Hashable, Sendable {
     case .noDynamicKernel: "quantizing its input while the model runs would cost more than it saves"
     case .weightAxes: "its weights have more than two axes"
     case .otherLayout: "its weights are stored for another product, turned"
+    case .tooFewChannels(let channels, let limit):
+      "\(channels) channels, min_quant_weight_channel=\(limit)"
+    case .sharedWeights: "shares its weights with another operator"
+    case .turnedWeights: "its weights are transposed"
+    case .notOnTarget: "not among the operators that the target dequantizes weights for"
     }
   }
 }

@@ -93,6 +93,7 @@ public struct FullPlanner {
       return refuse(.inputNotFloat)
     }
     if let reason = weightsReason(weights, source) { return refuse(.weights(reason)) }
+    if let reason = targetReason(node, weights, source, uses) { return refuse(reason) }
     guard let axis = operand.axis(for: node, rank: source.dimensions.count) else {
       return refuse(.weights(.rankBelowTwo))
     }
@@ -121,6 +122,20 @@ public struct FullPlanner {
   static func isActivation(_ value: Value) -> Bool {
     guard value.constant == nil else { return false }
     return if case .tensor(let type, _) = value.type { type == .float32 } else { true }
+  }
+
+  /// Why the target leaves an operator with such weights float.
+  private func targetReason(
+    _ node: Node, _ weights: Value, _ source: TensorData, _ uses: GraphUses
+  ) -> FloatOperatorReason? {
+    if node.operatorType == "Conv", let channels = source.dimensions.first,
+      channels < settings.minWeightChannel
+    {
+      return .tooFewChannels(channels: channels, limit: settings.minWeightChannel)
+    }
+    guard !profile.takesSharedWeights, node.operatorType != "Conv" else { return nil }
+    if uses.readers(of: weights).count > 1 { return .sharedWeights }
+    return (node.int("transB") ?? 0) == 0 ? nil : .turnedWeights
   }
 
   private func weightsReason(_ value: Value, _ source: TensorData) -> FloatReason? {

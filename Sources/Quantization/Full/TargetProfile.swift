@@ -43,6 +43,8 @@ public struct TargetProfile: Sendable {
   public var fusesIntegerOperators = false
   /// Whether a constant that an Add puts on each column of a MatMul becomes its integer bias.
   public var takesAddedBias = false
+  /// Whether products take weights that other operators read too, or that are transposed.
+  public var takesSharedWeights = true
   /// Operators without weights that run in integers, from quantized inputs to quantized results.
   public var integerFunctions: Set<String> = []
   /// Operators without weights that read their first input quantized.

@@ -20,10 +20,10 @@ public enum MSLiteWeightStorage {
   /// Bytes of an entry of scale and zero point, with the reference to it.
   public static let parameterByteCount = 20
 
-  /// Codes the constants.
+  /// Codes the constants that are made float when the file is loaded.
   ///
   /// - Parameters:
-  ///   - model: what is to be written; every constant that becomes integers is bytes afterwards.
+  ///   - model: what is to be written; every such constant is bytes afterwards.
   ///   - pool: the workers.
   ///   - onSlab: called from any worker with the parameters of each encoded slab, once for each;
   ///     `constant` is the constant's number.
@@ -34,8 +34,12 @@ public enum MSLiteWeightStorage {
     onSlab: @escaping @Sendable (_ constant: Int, _ parameters: EncodedParameters) -> Void
   ) -> [Stored] {
     var seen: Set<Int> = []
+    let cast = Set(
+      model.nodes.filter { $0.primitive.name == "QuantDTypeCast" }.flatMap(\.inputs))
     let tasks = model.tensors.indices.compactMap { index -> Task? in
-      guard case .quantized(let constant, let rearrange) = model.tensors[index].content else {
+      guard !cast.contains(index),
+        case .quantized(let constant, let rearrange) = model.tensors[index].content
+      else {
         return nil
       }
       return Task(
@@ -57,7 +61,7 @@ public enum MSLiteWeightStorage {
   }
 
   /// Float bytes that may be in work at once, over all workers.
-  private static let budget = 192 << 20
+  static let budget = 192 << 20
 
   private struct Task: Sendable {
     let tensor: Int
@@ -66,21 +70,9 @@ public enum MSLiteWeightStorage {
     let isFirst: Bool
 
     func coded(_ onSlab: (EncodedParameters) -> Void) -> CodedTensor {
-      let isWide = constant.storage.elementType == .int16
-      var integers = [Int16](repeating: 0, count: constant.source.elementCount)
-      var slabs: [EncodedParameters] = []
-      for number in 0..<constant.slabCount {
-        let slab = constant.encode(number)
-        let bytes = rearrange?(slab) ?? slab.integers
-        let first = isWide ? slab.byteOffset / 2 : slab.byteOffset
-        IntegerReader.read(bytes, isWide: isWide, into: &integers, at: first)
-        slabs.append(slab.parameters)
-        onSlab(slab.parameters)
-      }
-      slabs.sort { $0.firstChannel < $1.firstChannel }
+      let made = EncodedIntegers(constant, rearrange: rearrange, onSlab)
       return CodedTensor(
-        integers, scales: slabs.flatMap(\.scales), zeroPoints: slabs.flatMap(\.zeroPoints),
-        storage: constant.storage)
+        made.integers, scales: made.scales, zeroPoints: made.zeroPoints, storage: constant.storage)
     }
   }
 }
