@@ -81,12 +81,12 @@ struct ConversionPresentation {
     guard let brought = outcome.brought else { return [] }
     let read = brought.read
     var parts = ["\(read.constants) constants", "\(read.activations) activations"]
-    if read.propagated > 0 { parts.append("\(read.propagated) more where they are moved") }
+    if read.propagated > 0 { parts.append("\(read.propagated) where those are moved") }
     if read.dynamic > 0 { parts.append("\(read.dynamic) dynamic products") }
     if read.expanded > 0 { parts.append("\(read.expanded) operators on integers") }
     return [
-      "brought    " + parts.joined(separator: ", ") + " quantized already, "
-        + (brought.isKept ? "kept" : "dropped")
+      "brought    quantized already, \(brought.isKept ? "kept" : "dropped"): "
+        + parts.joined(separator: ", ")
     ]
   }
 
