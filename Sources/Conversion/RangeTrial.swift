@@ -1,4 +1,3 @@
-import ModelFormats
 import ModelGraph
 import Quantization
 import SampleData
@@ -33,7 +32,7 @@ struct RangeTrial {
   }
 
   private func signalToNoise(_ facts: [String: ActivationFacts]) throws(Failure) -> Double {
-    let model = try ModelLoader.load(path: conversion.job.modelPath)
+    let model = try QuantizedInput(job: conversion.job).load().model
     try conversion.destination.prepareFull(model)
     let planner = FullPlanner(conversion.full.settings)
     let unusable = calibrated.unusable(in: planner.plan(model.graph))

@@ -7,13 +7,7 @@ import Testing
     quant_type=FULL_QUANT
     [full_quant_param]
     target_device=ASCEND
-    [data_preprocess_param]
-    calibrate_path=image:\(Fixtures.root)/fixtures/digits/images
-    calibrate_size=3
-    input_type=IMAGE
-    image_to_format=GRAY
-    normalize_mean=[0]
-    normalize_std=[255]
+    \(Fixtures.digitSamples(3))
 
     """
 

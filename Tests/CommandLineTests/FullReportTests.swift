@@ -16,13 +16,7 @@ import Testing
       [common_quant_param]
       quant_type=\(type)
       debug_info_save_path=reports
-      [data_preprocess_param]
-      calibrate_path=image:\(Fixtures.root)/fixtures/digits/images
-      calibrate_size=3
-      input_type=IMAGE
-      image_to_format=GRAY
-      normalize_mean=[0]
-      normalize_std=[255]
+      \(Fixtures.digitSamples(3))
 
       """)
     let outcome = try Program.run(

@@ -90,13 +90,7 @@ import Testing
       [common_quant_param]
       quant_type=FULL_QUANT
       skip_quant_node=*Gemm*
-      [data_preprocess_param]
-      calibrate_path=image:\(Fixtures.root)/fixtures/digits/images
-      calibrate_size=3
-      input_type=IMAGE
-      image_to_format=GRAY
-      normalize_mean=[0]
-      normalize_std=[255]
+      \(Fixtures.digitSamples(3))
 
       """)
     let outcome = try Program.run(Fixtures.job + ["--logFormat=json"], in: folder)

@@ -120,9 +120,10 @@ import Testing
     #expect(outcome.errorLines.first?.contains("nothing is calibrated") == true)
   }
 
-  @Test(arguments: ["result.onnx", "result.ms"])
-  func fullQuantizationStartsAnew(output: String) throws {
-    let folder = try Self.fullFolder(Self.drop)
+  @Test(arguments: ["result.onnx", "result.ms"], ["MAX_MIN", "AUTO"])
+  func fullQuantizationStartsAnew(output: String, method: String) throws {
+    let folder = try Self.fullFolder(
+      Self.drop + "[full_quant_param]\nactivation_quant_method=\(method)\n")
     let outcome = try Self.run(folder, to: output, "--minCosine=0.95")
     #expect(outcome.status == 0, "\(outcome.error)")
     #expect(outcome.output.contains("brought    quantized already, dropped: "))

@@ -11,13 +11,7 @@ import Testing
       """
       [common_quant_param]
       quant_type=FULL_QUANT
-      [data_preprocess_param]
-      calibrate_path=image:\(Fixtures.root)/fixtures/digits/images
-      calibrate_size=20
-      input_type=IMAGE
-      image_to_format=GRAY
-      normalize_mean=[0]
-      normalize_std=[255]
+      \(Fixtures.digitSamples(20))
       [full_quant_param]
       activation_quant_method=\(method)
       \(device)

@@ -18,6 +18,19 @@ enum Fixtures {
 
   static let weightQuantization = "[common_quant_param]\nquant_type=WEIGHT_QUANT\n"
 
+  /// The section of a configuration that calibrates the digit classifier.
+  static func digitSamples(_ count: Int) -> String {
+    """
+    [data_preprocess_param]
+    calibrate_path=image:\(root)/fixtures/digits/images
+    calibrate_size=\(count)
+    input_type=IMAGE
+    image_to_format=GRAY
+    normalize_mean=[0]
+    normalize_std=[255]
+    """
+  }
+
   /// `model.onnx` to `result.onnx` with `job.cfg`. The number of threads is fixed because the
   /// memory forecast depends on it.
   static let job = [
