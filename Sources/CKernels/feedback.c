@@ -130,3 +130,84 @@ DISPATCHED void gs_round_with_feedback(const float *weights, size_t size, const 
   }
   memcpy(losses, total, sizeof total);
 }
+
+// A row of a matrix times the errors.
+static inline __attribute__((always_inline)) void gradient(const float *row, const wide *errors, size_t size,
+                                                           wide *result) {
+  wide a = {0}, b = {0}, c = {0}, d = {0};
+  size_t k = 0;
+  for (; k + 4 <= size; k += 4) {
+    a += row[k] * errors[k];
+    b += row[k + 1] * errors[k + 1];
+    c += row[k + 2] * errors[k + 2];
+    d += row[k + 3] * errors[k + 3];
+  }
+  for (; k < size; k++) a += row[k] * errors[k];
+  *result = (a + b) + (c + d);
+}
+
+DISPATCHED void gs_descend_rounding(const float *weights, size_t size, const float *products, const float *scales,
+                                    const float *lowest, const float *highest, size_t step, float *integers,
+                                    float *errors) {
+  const wide *w = (const wide *)weights;
+  wide *e = (wide *)errors, *out = (wide *)integers;
+  for (size_t i = 0; i < size; i++) {
+    float power = products[i * size + i];
+    if (!(power > 0)) continue;
+    wide scale = *(const wide *)(scales + i * step), low = *(const wide *)(lowest + i * step),
+         high = *(const wide *)(highest + i * step);
+    wide slope;
+    gradient(products + i * size, e, size, &slope);
+    wide wanted = w[i] - e[i] + slope / power;
+    wide integer = wanted / scale;
+    for (int r = 0; r < GS_FEEDBACK_ROWS; r++) {
+      float nearest = nearbyintf(integer[r]);
+      integer[r] = nearest < low[r] ? low[r] : nearest > high[r] ? high[r] : nearest;
+    }
+    out[i] = integer;
+    e[i] = w[i] - integer * scale;
+  }
+}
+
+DISPATCHED void gs_refit_scales(const float *weights, size_t size, const float *products, const uint32_t *members,
+                                size_t block, float most, float *scales, size_t step, const float *integers,
+                                float *errors) {
+  const wide *w = (const wide *)weights, *q = (const wide *)integers;
+  wide *e = (wide *)errors;
+  for (size_t first = 0; first + block <= size && block > 0; first += block) {
+    const uint32_t *places = members + first;
+    wide along = {0}, power = {0};
+    for (size_t m = 0; m < block; m++) {
+      const float *row = products + places[m] * size;
+      wide own = {0}, slope;
+      for (size_t n = 0; n < block; n++) own += row[places[n]] * q[places[n]];
+      gradient(row, e, size, &slope);
+      along += q[places[m]] * slope;
+      power += q[places[m]] * own;
+    }
+    wide *at = (wide *)(scales + places[0] * step), scale = *at;
+    for (int r = 0; r < GS_FEEDBACK_ROWS; r++) {
+      float change = power[r] > 0 ? along[r] / power[r] : 0, bound = most * scale[r];
+      if (change > -bound && change < bound) scale[r] += change;
+    }
+    *at = scale;
+    for (size_t m = 0; m < block; m++) {
+      *(wide *)(scales + places[m] * step) = scale;
+      e[places[m]] = w[places[m]] - q[places[m]] * scale;
+    }
+  }
+}
+
+DISPATCHED void gs_rounding_losses(size_t size, const float *coefficients, const float *shares, const float *errors,
+                                   double *losses) {
+  const wide *e = (const wide *)errors;
+  double total[GS_FEEDBACK_ROWS] = {0};
+  for (size_t i = 0; i < size; i++) {
+    wide miss;
+    gradient(coefficients + i * size + i + 1, e + i + 1, size - i - 1, &miss);
+    miss += e[i];
+    wide loss = miss * miss * shares[i];
+    for (int r = 0; r < GS_FEEDBACK_ROWS; r++) total[r] += loss[r];
+  }
+  memcpy(losses, total, sizeof total);
+}

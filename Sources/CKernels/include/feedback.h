@@ -31,3 +31,18 @@ enum { GS_FEEDBACK_ROWS = 16 };
 void gs_round_with_feedback(const float *weights, size_t size, const float *coefficients, const float *shares,
                             const float *scales, const float *lowest, const float *highest, size_t step,
                             float *integers, float *errors, double *losses);
+
+// Gives each weight in turn the integer that loses least while the others stay: one sweep of coordinate descent on
+// the loss errors * products * errors. `products` is the whole symmetric matrix [size][size]; `integers` and `errors`
+// (weight - rounded) are those of a rounding and stay so.
+void gs_descend_rounding(const float *weights, size_t size, const float *products, const float *scales,
+                         const float *lowest, const float *highest, size_t step, float *integers, float *errors);
+
+// Gives each block of weights that share a scale the one that loses least with these integers, unless it lies `most`
+// of the scale away or more. `members` names the weights block by block, `block` of them each.
+void gs_refit_scales(const float *weights, size_t size, const float *products, const uint32_t *members, size_t block,
+                     float most, float *scales, size_t step, const float *integers, float *errors);
+
+// The losses of errors, as gs_round_with_feedback tells them.
+void gs_rounding_losses(size_t size, const float *coefficients, const float *shares, const float *errors,
+                        double *losses);

@@ -9,6 +9,7 @@ import ModelGraph
 /// each to the integer with the least term. This is GPTQ (Frantar et al., arXiv 2210.17323) as
 /// Babai's nearest plane; inputs of large power come first. Of several grids each channel takes the
 /// one with the least sum. Where blocks of a channel have grids of their own these are chosen first.
+/// What was found is refined by descent along single weights and scales (`RoundingBatch.refined`).
 struct FeedbackRounding {
   private let source: TensorData
   let recipe: WeightRecipe
@@ -58,133 +59,88 @@ struct FeedbackRounding {
   }
 
   private func rounded(_ channels: [[Float]]) -> RoundedWeights {
-    let perGroup = channels.count / moments.groups
     let count = weightOfColumn.count
     var result = RoundedWeights(
       grids: [], integers: [Int16](repeating: 0, count: channels.count * count),
       elementsPerChannel: count, blockSize: blockSize, meanErrors: correctsMeans ? [] : nil)
-    let shared = recipe.storage.axis == nil ? sharedGrids(channels) : nil
-    var candidates: [[Candidate]] = []
-    for group in 0..<moments.groups {
-      let planes = Planes(moments.matrix(group, meanWeight: meanWeight))
-      let members = Array(channels[group * perGroup..<(group + 1) * perGroup])
-      for start in stride(from: 0, to: perGroup, by: Int(GS_FEEDBACK_ROWS)) {
-        let block = Array(members[start..<min(perGroup, start + Int(GS_FEEDBACK_ROWS))])
-        candidates += round(block, planes, shared)
-      }
-    }
-    let best =
-      shared == nil ? candidates.map { FeedbackRounding.least($0) } : bestForAll(candidates)
-    for (channel, candidate) in best.enumerated() {
-      if shared == nil || channel == 0 { result.grids += candidate.grids }
-      for (element, integer) in candidate.integers.enumerated() {
-        result.integers[channel * count + element] = integer
-      }
-      if correctsMeans {
-        result.meanErrors?.append(
-          meanError(channels[channel], candidate, moments.means(channel / max(1, perGroup))))
+    let shared = recipe.storage.axis == nil ? bestSharedGrid(channels) : nil
+    if let shared { result.grids = [shared] }
+    let quantizer = ChannelQuantizer(recipe: recipe, capacity: 0)
+    var channel = 0
+    forEachBatch(channels) { batch in
+      for rounded in rounded(batch, shared, quantizer) {
+        if shared == nil { result.grids += rounded.grids }
+        for (element, integer) in rounded.integers.enumerated() {
+          result.integers[channel * count + element] = integer
+        }
+        if correctsMeans {
+          let means = moments.means(channel * moments.groups / channels.count)
+          result.meanErrors?.append(meanError(channels[channel], rounded, means))
+        }
+        channel += 1
       }
     }
     return result
   }
 
-  /// A channel rounded onto its blocks' grids.
-  private struct Candidate {
-    var grids: [AffineGrid]
-    /// In the weights' order.
-    var integers: [Int16]
-    var loss: Double
-
-    func grid(_ weight: Int, _ blockSize: Int) -> AffineGrid {
-      grids[grids.count == 1 ? 0 : weight / blockSize]
+  private func forEachBatch(_ channels: [[Float]], _ body: (RoundingBatch) -> Void) {
+    let perGroup = channels.count / moments.groups
+    let limit = Int(GS_FEEDBACK_ROWS)
+    for group in 0..<moments.groups {
+      let planes = Planes(moments.matrix(group, meanWeight: meanWeight))
+      let end = (group + 1) * perGroup
+      for start in stride(from: group * perGroup, to: end, by: limit) {
+        body(
+          RoundingBatch(
+            channels[start..<min(end, start + limit)], planes: planes,
+            weightOfColumn: weightOfColumn, blockSize: blockSize))
+      }
     }
   }
 
-  private static func least(_ candidates: [Candidate]) -> Candidate {
-    var best = candidates[0]
-    for candidate in candidates.dropFirst() where candidate.loss < best.loss { best = candidate }
-    return best
-  }
-
-  private func bestForAll(_ candidates: [[Candidate]]) -> [Candidate] {
-    let totals = (candidates.first ?? []).indices.map { index in
-      candidates.reduce(0) { $0 + $1[index].loss }
-    }
-    let best = totals.indices.min { totals[$0] < totals[$1] } ?? 0
-    return candidates.map { $0[best] }
-  }
-
-  private func sharedGrids(_ channels: [[Float]]) -> [AffineGrid] {
+  /// Of the grids that all channels may share the one that loses least.
+  private func bestSharedGrid(_ channels: [[Float]]) -> AffineGrid {
     let all = channels.flatMap { $0 }
-    return all.withUnsafeBufferPointer {
-      grids(ChannelQuantizer(recipe: recipe, capacity: 0).grid($0))
+    let whole = all.withUnsafeBufferPointer {
+      ChannelQuantizer(recipe: recipe, capacity: 0).grid($0)
     }
+    let choices = grids(whole)
+    var losses = [Double](repeating: 0, count: choices.count)
+    forEachBatch(channels) { batch in
+      for (index, choice) in choices.enumerated() {
+        let rounded = batch.rounded(batch.channels.map { _ in [choice] })
+        losses[index] += rounded.reduce(0) { $0 + $1.loss }
+      }
+    }
+    return losses.indices.min { losses[$0] < losses[$1] }.map { choices[$0] } ?? whole
   }
 
-  /// Every candidate of up to 16 channels of a group.
-  private func round(
-    _ channels: [[Float]], _ planes: Planes, _ shared: [AffineGrid]?
-  ) -> [[Candidate]] {
-    let lanes = Int(GS_FEEDBACK_ROWS)
-    let count = weightOfColumn.count
-    let quantizer = ChannelQuantizer(recipe: recipe, capacity: 0)
-    let tries = channels.map { channel in
-      shared.map { $0.map { [$0] } }
-        ?? channel.withUnsafeBufferPointer { choices($0, planes, quantizer) }
+  /// The channels of a batch onto the shared grid or each onto the best of its own, refined.
+  private func rounded(
+    _ batch: RoundingBatch, _ shared: AffineGrid?, _ quantizer: ChannelQuantizer
+  ) -> [RoundedChannel] {
+    if let shared {
+      let rounded = batch.rounded(batch.channels.map { _ in [shared] })
+      return batch.refined(rounded, keepsScales: true)
     }
-    var weights = [Float](repeating: 0, count: count * lanes)
-    for (lane, channel) in channels.enumerated() {
-      for (place, column) in planes.order.enumerated() {
-        weights[place * lanes + lane] = channel[weightOfColumn[column]]
-      }
+    let choices = batch.channels.map { channel in
+      channel.withUnsafeBufferPointer { self.choices($0, batch.planes, quantizer) }
     }
-    var results = [[Candidate]](repeating: [], count: channels.count)
-    var integers = [Float](repeating: 0, count: count * lanes)
-    var errors = integers
-    for choice in 0..<(tries.map(\.count).max() ?? 0) {
-      let grids = tries.map { $0[min(choice, $0.count - 1)] }
-      let perWeight = grids[0].count > 1
-      func spread(_ value: (AffineGrid) -> Float) -> [Float] {
-        var values = [Float](repeating: 1, count: (perWeight ? count : 1) * lanes)
-        for (lane, grids) in grids.enumerated() {
-          let ofBlocks = grids.map(value)
-          guard perWeight else {
-            values[lane] = ofBlocks[0]
-            continue
-          }
-          for (place, column) in planes.order.enumerated() {
-            values[place * lanes + lane] = ofBlocks[weightOfColumn[column] / blockSize]
-          }
-        }
-        return values
-      }
-      var losses = [Double](repeating: 0, count: lanes)
-      gs_round_with_feedback(
-        weights, count, planes.coefficients, planes.shares, spread(\.scale),
-        spread { Float($0.lowest - $0.zeroPoint) }, spread { Float($0.highest - $0.zeroPoint) },
-        perWeight ? lanes : 0, &integers, &errors, &losses)
-      for (index, grids) in grids.enumerated() {
-        var candidate = Candidate(
-          grids: grids, integers: [Int16](repeating: 0, count: count), loss: losses[index])
-        for (place, column) in planes.order.enumerated() {
-          let weight = weightOfColumn[column]
-          let integer =
-            Int32(integers[place * lanes + index]) + candidate.grid(weight, blockSize).zeroPoint
-          candidate.integers[weight] = Int16(truncatingIfNeeded: integer)
-        }
-        results[index].append(candidate)
-      }
+    var best: [RoundedChannel] = []
+    for choice in 0..<(choices.map(\.count).max() ?? 0) {
+      let rounded = batch.rounded(choices.map { $0[min(choice, $0.count - 1)] })
+      best = best.isEmpty ? rounded : zip(best, rounded).map { $1.loss < $0.loss ? $1 : $0 }
     }
-    return results
+    return batch.refined(best, keepsScales: false)
   }
 
   private func meanError(
-    _ weights: [Float], _ candidate: Candidate, _ means: [Double]
+    _ weights: [Float], _ rounded: RoundedChannel, _ means: [Double]
   ) -> Double {
     var error = 0.0
     for (column, weight) in weightOfColumn.enumerated() {
-      let grid = candidate.grid(weight, blockSize)
-      let step = Int32(candidate.integers[weight]) - grid.zeroPoint
+      let grid = rounded.grid(weight, blockSize: blockSize)
+      let step = Int32(rounded.integers[weight]) - grid.zeroPoint
       error += (Double(weights[weight]) - Double(grid.scale) * Double(step)) * means[column]
     }
     return error

@@ -8,6 +8,8 @@ struct Planes {
   let coefficients: [Float]
   /// `U[i][i]²`.
   let shares: [Float]
+  /// What was factored, `UᵀU`, whole and in that order.
+  let products: [Float]
 
   /// The share of the mean power that is added to each input's own, at first; what cannot be
   /// factored gets ten times as much.
@@ -21,6 +23,7 @@ struct Planes {
     let mean = powers.reduce(0, +) / Double(max(1, size))
     var factor = [Double](repeating: 0, count: size * size)
     var damping = Planes.damping * (mean > 0 && mean.isFinite ? mean : 1)
+    var products = [Float](repeating: 0, count: size * size)
     while true {
       for (row, first) in order.enumerated() {
         for (column, second) in order.enumerated() where column >= row {
@@ -30,7 +33,14 @@ struct Planes {
       }
       if !mean.isFinite || damping > 1e6 * mean {
         for index in factor.indices { factor[index] = index % (size + 1) == 0 ? 1 : 0 }
+        products = factor.map { Float($0) }
         break
+      }
+      for row in 0..<size {
+        for column in row..<size {
+          products[row * size + column] = Float(factor[row * size + column])
+          products[column * size + row] = products[row * size + column]
+        }
       }
       if gs_factor(&factor, size) == 0 { break }
       damping *= 10
@@ -46,5 +56,6 @@ struct Planes {
     }
     self.coefficients = coefficients
     self.shares = shares
+    self.products = products
   }
 }
