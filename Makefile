@@ -98,6 +98,7 @@ interop: build $(VENV) $(INTEROP)/ms_runtime
 verify: build $(VENV)
 	$(VENV)/bin/python Tests/Oracles/verify_all.py $(BINARY)
 	$(VENV)/bin/python Tests/Oracles/runtime_operators.py $(BINARY)
+	$(VENV)/bin/python Tests/Oracles/dynamic.py $(BINARY)
 	$(VENV)/bin/python Tests/Oracles/preprocessing.py $(BINARY)
 	$(VENV)/bin/python Tests/Oracles/reports.py $(BINARY) $(REPORT_MODELS)
 	$(VENV)/bin/python Tests/Oracles/inference.py $(BINARY) $(GSCONVERT_MODELS)

@@ -52,6 +52,21 @@ static int by_gain(const void *a, const void *b) {
   return x->index < y->index ? -1 : 1;
 }
 
+// By falling gain, the lower index first where equal; candidates come in the order of their indices.
+static void sort(candidate *list, size_t count) {
+  enum { SHORT = 48 };
+  if (count > SHORT) {
+    qsort(list, count, sizeof *list, by_gain);
+    return;
+  }
+  for (size_t i = 1; i < count; i++) {
+    candidate one = list[i];
+    size_t place = i;
+    for (; place > 0 && list[place - 1].gain < one.gain; place--) list[place] = list[place - 1];
+    list[place] = one;
+  }
+}
+
 DISPATCHED static int64_t sum(const int32_t *values, size_t count) {
   int64_t total = 0;
   for (size_t i = 0; i < count; i++) total += values[i];
@@ -76,7 +91,7 @@ void gs_balance(int32_t *integers, int32_t *errors, size_t count, int32_t lowest
   candidate few[FEW];
   candidate *list = found <= FEW ? few : malloc(found * sizeof *list);
   for (size_t i = 0; i < found; i++) list[i] = (candidate){gain(&p, scratch[i]), scratch[i]};
-  qsort(list, found, sizeof *list, by_gain);
+  sort(list, found);
   for (size_t i = 0; i < moves && i < found; i++) move(&p, list[i].index);
   if (list != few) free(list);
 }

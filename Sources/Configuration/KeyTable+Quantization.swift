@@ -200,7 +200,15 @@ extension KeyTable {
           + "each row (token) of an activation and one for all weights of an operator; ACWC, which "
           + "MindSpore Lite doesn't have: one for each row and each output channel, the most precise. "
           + "MindSpore Lite 2.0 takes one scale for all rows."
-      )
+      ),
+      Setting(
+        "quantize_conv", .boolean, default: "false", for: .dynamic,
+        "Whether convolutions get integers too (ConvInteger; ONNX files only), with one scale for an "
+          + "activation. The files get smaller, but onnxruntime takes longer than with floats."),
+      Setting(
+        "runtime_operators", .boolean, default: "false", for: .dynamic,
+        "Whether LSTMs get integers as onnxruntime's own operator DynamicQuantizeLSTM, which only it "
+          + "runs; ONNX files only."),
     ])
 
   private static let transformSection = SectionEntry(

@@ -17,7 +17,11 @@ extension QuantizationConfiguration {
     mixedBit = MixedBit(section("mixed_bit_weight_quant_param"))
     full = Full(section("full_quant_param"))
     data = Data(section("data_preprocess_param"))
-    dynamic = Dynamic(quantStrategy: section("dynamic_quant_param").word("quant_strategy"))
+    let dynamicSection = section("dynamic_quant_param")
+    dynamic = Dynamic(
+      quantStrategy: dynamicSection.word("quant_strategy"),
+      quantizeConv: dynamicSection.boolean("quantize_conv"),
+      runtimeOperators: dynamicSection.boolean("runtime_operators"))
     transform = Transform(
       exportPrecisionMode: section("transform_quant_param").word("export_precision_mode"))
     let context = section("ascend_context")

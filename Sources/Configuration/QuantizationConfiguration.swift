@@ -96,6 +96,10 @@ public struct QuantizationConfiguration: Sendable {
   public struct Dynamic: Hashable, Sendable {
     /// The granularity.
     public var quantStrategy: DynamicQuantStrategy
+    /// Whether convolutions get integers too.
+    public var quantizeConv: Bool
+    /// Whether onnxruntime's own operators may be written.
+    public var runtimeOperators: Bool
   }
 
   /// `[transform_quant_param]`.

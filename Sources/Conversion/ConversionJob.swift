@@ -16,6 +16,8 @@ public struct ConversionJob: Sendable {
   public var mixed: MixedBitJob?
   /// How activations are quantized while the model runs; nil where they aren't.
   public var dynamic: DynamicStrategy?
+  /// What gets integers under dynamic quantization beside matrix products.
+  public var dynamicScope = DynamicScope()
   /// Where the patterns of `skip_quant_node` stand in the configuration, in their order.
   public var skipLocations: [Diagnostic.Location]
   /// Folder for reports; nil for none.
@@ -140,6 +142,9 @@ public struct ConversionJob: Sendable {
     }
     if configuration.quantType == .dynamicQuant {
       dynamic = DynamicStrategy(rawValue: configuration.dynamic.quantStrategy.rawValue)
+      dynamicScope = DynamicScope(
+        convolutions: configuration.dynamic.quantizeConv,
+        recurrences: configuration.dynamic.runtimeOperators)
     }
     if configuration.quantType == .fullQuant { full = FullJob(options, configuration) }
     if !configuration.data.calibratePath.isEmpty {

@@ -50,6 +50,13 @@ struct Destination {
         notes: ["MindSpore Lite has one scale for all weights, or one for all of an activation"],
         help: "use --saveType=ONNX, or quant_strategy=ALWC or ACWL")
     }
+    if job.writesMSLite, job.dynamic != nil, job.dynamicScope != DynamicScope() {
+      throw Failure(
+        .capabilityNotBuilt,
+        (job.dynamicScope.convolutions ? "quantize_conv" : "runtime_operators")
+          + "=true has no form in a .ms file",
+        help: "use --saveType=ONNX, or leave it out")
+    }
     if job.writesMSLite, let size = job.weights.groupSize {
       throw Failure(
         .capabilityNotBuilt, "this version cannot do group_size=\(size) with a .ms file yet",

@@ -7,7 +7,7 @@ import Support
 public struct DynamicFacts: Sendable {
   /// What shares a scale.
   public var strategy: DynamicStrategy
-  /// Products that run in integers.
+  /// Operators that run in integers.
   public var integerOperatorCount: Int
   /// Operators with weights that stay float, and why.
   public var floatOperators: [(node: String, operatorType: String, reason: String)]
@@ -27,9 +27,10 @@ struct DynamicConversion {
     self.strategy = strategy
     writesMSLite = job.writesMSLite
     plan = DynamicPlanner(
-      job.weights, strategy, for: writesMSLite ? .mindSporeLite : .onnx, pool: pool
+      job.weights, strategy, for: writesMSLite ? .mindSporeLite : .onnx,
+      scope: job.dynamicScope, pool: pool
     ).plan(model)
-    guard plan.products.isEmpty else { return }
+    guard plan.integerOperatorCount == 0 else { return }
     var notes = plan.floats.prefix(5).map { float in
       "'\(float.node.displayName)' (\(float.node.operatorType)): \(float.reason.text)"
     }
@@ -45,7 +46,7 @@ struct DynamicConversion {
   /// What the plan comes to.
   var facts: DynamicFacts {
     DynamicFacts(
-      strategy: strategy, integerOperatorCount: plan.products.count,
+      strategy: strategy, integerOperatorCount: plan.integerOperatorCount,
       floatOperators: plan.floats.map {
         ($0.node.displayName, $0.node.operatorType, $0.reason.text)
       })
@@ -58,7 +59,7 @@ struct DynamicConversion {
       plan.products.compactMap { product in product.factors.map { (product.node, $0) } }, to: model)
   }
 
-  /// Puts the integer products into a graph whose weights are quantized: the graph that is written,
+  /// Puts the integer operators into a graph whose weights are quantized: the graph that is written,
   /// or that is run here in place of what was written.
   ///
   /// - Throws: a node that operator set 13 can't express.
@@ -73,11 +74,13 @@ struct DynamicConversion {
       writesMSLite
       ? [] : plan.lookups.map { RowLookupInsertion.Lookup(node: $0.node, weights: $0.weights) }
     RowLookupInsertion.apply(lookups, hasZeroPoints: false, to: model)
-    DynamicQuantizeInsertion.apply(products, strategy.scalesRows ? .row : .tensor, to: model)
+    DynamicQuantizeInsertion.apply(
+      .init(
+        products: products, convolutions: plan.convolutions.map(\.node),
+        recurrences: plan.recurrences.map(\.node)),
+      strategy.scalesRows ? .row : .tensor, to: model)
     for lookup in lookups { outline.noteInteger(lookup.node, weights: lookup.weights) }
-    for product in plan.products {
-      outline.noteInteger(product.node, weights: product.weights)
-    }
+    for (node, weights) in plan.integerOperators { outline.noteInteger(node, weights: weights) }
   }
 
   /// Tells the reports how to read the integers of weights.

@@ -81,6 +81,45 @@ import Testing
     #expect(try folder.files() == ["job.cfg", "model.onnx"])
   }
 
+  private static let convolutions = Fixtures.root + "/fixtures/digits/digits_cnn.onnx"
+  private static let recurrence = Fixtures.root + "/fixtures/digits/digits_lstm.onnx"
+
+  private func outcome(
+    _ model: String, _ keys: String, in folder: borrowing TemporaryFolder, to result: String
+  ) throws -> Program.Outcome {
+    try folder.write("job.cfg", Self.configuration + "[dynamic_quant_param]\n" + keys)
+    return try Program.run(
+      ["--modelFile=" + model, "--outputFile=" + result, "--configFile=job.cfg"]
+        + ["--minCosine=0.99", "--logFormat=json"], in: folder)
+  }
+
+  @Test(arguments: [
+    (convolutions, "quantize_conv=true\n", "ConvInteger", "Conv"),
+    (recurrence, "runtime_operators=true\n", "DynamicQuantizeLSTM", "LSTM"),
+  ]) func layersGetIntegersWhereAskedFor(
+    model: String, key: String, made: String, kind: String
+  ) throws {
+    let folder = try TemporaryFolder()
+    func nodes(_ keys: String) throws -> (operators: [String: Int], integers: Int) {
+      let outcome = try outcome(model, keys, in: folder, to: "result.onnx")
+      #expect(outcome.status == 0, "\(outcome.error)")
+      let inspection = try Program.run(["inspect", "result.onnx", "--logFormat=json"], in: folder)
+      let facts = try JSON.object(inspection.output)
+      return (
+        facts["operators"] as? [String: Int] ?? [:],
+        try JSON.object(outcome.output)["integerOperators"] as? Int ?? 0
+      )
+    }
+    let (plain, own) = (try nodes(""), try nodes(key))
+    let count = plain.operators[kind] ?? 0
+    #expect(count > 0 && plain.operators[made] == nil)
+    #expect(own.operators[made] == count && own.operators[kind] == nil)
+    #expect(own.integers == plain.integers + count)
+    let file = try outcome(model, key, in: folder, to: "result.ms")
+    #expect(file.status == 69)
+    #expect(file.error.contains("=true has no form in a .ms file"))
+  }
+
   @Test func aFileForMindSporeHasDynamicQuantNodes() throws {
     func result(_ strategy: String) throws -> (bytes: [UInt8], facts: [String: Any]) {
       let folder = try TemporaryFolder(model: Fixtures.model("transformer"))

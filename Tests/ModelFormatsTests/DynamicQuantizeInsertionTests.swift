@@ -51,7 +51,7 @@ import Testing
 
   @Test func anActivationIsQuantizedOnceForAllItsReaders() {
     let (model, products) = model()
-    DynamicQuantizeInsertion.apply(products, .tensor, to: model)
+    DynamicQuantizeInsertion.apply(.init(products: products), .tensor, to: model)
     #expect(
       model.graph.nodes.map(\.operatorType) == [
         "DynamicQuantizeLinear", "MatMulInteger", "Cast", "Mul", "Mul", "Add", "Transpose",
@@ -64,7 +64,7 @@ import Testing
 
   @Test func weightsAreWrittenWithoutFloatsUnlessSomethingReadsThem() throws {
     let (model, products) = model()
-    DynamicQuantizeInsertion.apply(products, .tensor, to: model)
+    DynamicQuantizeInsertion.apply(.init(products: products), .tensor, to: model)
     #expect(products.map { $0.weights.integerParts?.keepsFloats } == [false, true])
     var builder = ONNXMessageBuilder(model)
     let graph = try builder.message().graph
@@ -78,7 +78,7 @@ import Testing
   @Test(arguments: [(17, 1), (18, 2)])
   func rowsAreReducedAsTheOperatorSetAsks(version: Int, inputCount: Int) throws {
     let (model, products) = model(version: version)
-    DynamicQuantizeInsertion.apply(products, .row, to: model)
+    DynamicQuantizeInsertion.apply(.init(products: products), .row, to: model)
     let types = model.graph.nodes.map(\.operatorType)
     #expect(types.prefix(8) == ["Abs", "ReduceMax", "Mul", "Max", "Div", "Round", "Add", "Cast"])
     #expect(types.count { $0 == "ReduceMax" } == 1)

@@ -51,6 +51,14 @@ void gs_balance(int32_t *integers, int32_t *errors, size_t count, int32_t lowest
 void gs_balance_means(int32_t *integers, int32_t *errors, const int32_t *means, size_t count, int32_t lowest,
                       int32_t highest);
 
+/// The greatest magnitude of a sum of neighbours: values 0 and 1, 2 and 3, and so on.
+float gs_pair_peak(const float *values, size_t count);
+/// The magnitudes of those sums that are above `bound`, in order, and how many they are.
+size_t gs_pairs_above(const float *values, size_t count, float bound, float *magnitudes);
+/// Takes from neighbours whose sum's magnitude is above `most` what is too much, half from each, the
+/// odd one from the larger.
+void gs_limit_pairs(int32_t *integers, size_t count, int32_t most);
+
 /// With p = integer - zero_point: sums of p, p*p, value, value*p and value*value.
 void gs_moments(const float *values, const int32_t *integers, size_t count, int32_t zero_point,
                 int64_t *sum_p, int64_t *sum_pp, double *sum_v, double *sum_vp, double *sum_vv);

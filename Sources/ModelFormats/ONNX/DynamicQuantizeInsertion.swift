@@ -25,6 +25,25 @@ public struct DynamicQuantizeInsertion {
     }
   }
 
+  /// What gets integers.
+  public struct Operators {
+    /// Matrix products.
+    public var products: [Product] = []
+    /// Convolutions with quantized weights, which get a scale for the whole activation.
+    public var convolutions: [Node] = []
+    /// LSTMs with quantized weights, for onnxruntime's own operator.
+    public var recurrences: [Node] = []
+
+    /// Matrix products alone unless more is said.
+    public init(
+      products: [Product] = [], convolutions: [Node] = [], recurrences: [Node] = []
+    ) {
+      self.products = products
+      self.convolutions = convolutions
+      self.recurrences = recurrences
+    }
+  }
+
   /// What shares a scale among an activation's elements.
   public enum Granularity: Sendable {
     /// All of them, by DynamicQuantizeLinear.
@@ -34,7 +53,7 @@ public struct DynamicQuantizeInsertion {
   }
 
   /// An activation's integers with their scale and zero point.
-  private struct Integers {
+  struct Integers {
     let values: Value
     let scale: Value
     let zeroPoint: Value
@@ -42,11 +61,12 @@ public struct DynamicQuantizeInsertion {
 
   private let granularity: Granularity
   private let reducesByInput: Bool
-  private var draft: NodeDraft
-  private var activations: [ObjectIdentifier: Integers] = [:]
+  var draft: NodeDraft
+  private var rows: [ObjectIdentifier: Integers] = [:]
+  private var tensors: [ObjectIdentifier: Integers] = [:]
   private var turned: [ObjectIdentifier: Value] = [:]
 
-  /// Replaces products of the main graph.
+  /// Replaces operators of the main graph.
   ///
   /// Weights get their `integerParts`. A float Transpose of weights that nothing reads any more is
   /// taken out.
@@ -54,8 +74,9 @@ public struct DynamicQuantizeInsertion {
   /// - Precondition: the model's operators have version 13 or newer.
   /// - Complexity: O(edges).
   public static func apply(
-    _ products: [Product], _ granularity: Granularity, to model: Model
+    _ operators: Operators, _ granularity: Granularity, to model: Model
   ) {
+    let products = operators.products
     let graph = model.graph
     var pass = DynamicQuantizeInsertion(
       granularity: granularity, reducesByInput: model.standardOperatorVersion >= 18,
@@ -63,16 +84,24 @@ public struct DynamicQuantizeInsertion {
     let wanted = Dictionary(
       products.map { (ObjectIdentifier($0.node), $0) }
     ) { first, _ in first }
+    let convolutions = Set(operators.convolutions.map(ObjectIdentifier.init))
+    let recurrences = Set(operators.recurrences.map(ObjectIdentifier.init))
+    var weights = products.map(\.weights)
     for node in graph.nodes {
       if let product = wanted[ObjectIdentifier(node)] {
         pass.replace(product)
+      } else if convolutions.contains(ObjectIdentifier(node)) {
+        weights += pass.replace(convolution: node)
+      } else if recurrences.contains(ObjectIdentifier(node)) {
+        weights += pass.replace(recurrence: node)
       } else {
         pass.draft.append(node)
       }
     }
     graph.nodes = pass.draft.nodes
     removeUnreadTransposes(of: products, from: graph)
-    IntegerParts.settle(products.map(\.weights), in: graph)
+    IntegerParts.settle(weights, in: graph)
+    if !recurrences.isEmpty { model.importRuntimeOperators() }
   }
 
   private init(
@@ -144,20 +173,25 @@ public struct DynamicQuantizeInsertion {
 
   /// An activation's integers, made once for all its readers.
   private mutating func integers(of value: Value) -> Integers {
-    if let found = activations[ObjectIdentifier(value)] { return found }
-    let made = granularity == .tensor ? tensorIntegers(of: value) : rowIntegers(of: value)
-    activations[ObjectIdentifier(value)] = made
+    guard granularity == .row else { return tensorIntegers(of: value) }
+    if let found = rows[ObjectIdentifier(value)] { return found }
+    let made = rowIntegers(of: value)
+    rows[ObjectIdentifier(value)] = made
     return made
   }
 
-  private mutating func tensorIntegers(of value: Value) -> Integers {
+  /// An activation's integers with one scale, made once for all its readers.
+  mutating func tensorIntegers(of value: Value) -> Integers {
+    if let found = tensors[ObjectIdentifier(value)] { return found }
     let name = value.name
     let outputs = ["_quantized", "_scale", "_zero_point"].map { Value(name: draft.name(name + $0)) }
     draft.append(
       Node(
         name: name + "_DynamicQuantizeLinear", operatorType: "DynamicQuantizeLinear",
         inputs: [value], outputs: outputs))
-    return Integers(values: outputs[0], scale: outputs[1], zeroPoint: outputs[2])
+    let made = Integers(values: outputs[0], scale: outputs[1], zeroPoint: outputs[2])
+    tensors[ObjectIdentifier(value)] = made
+    return made
   }
 
   /// `scale = max(max |x| / 127, tiny)`, `integer = round(x / scale) + 128`: a row of zeros stays

@@ -4,7 +4,8 @@ import ModelGraph
 /// MatMulNBits, which multiplies by integers of 4 or 8 bits without making floats of them first, and
 /// GatherBlockQuantized for tables.
 public struct RuntimeOperatorInsertion {
-  private static let domain = "com.microsoft"
+  /// The domain of these operators.
+  static let domain = "com.microsoft"
 
   private var draft: NodeDraft
   private let users: [ObjectIdentifier: [Node]]
@@ -23,9 +24,7 @@ public struct RuntimeOperatorInsertion {
     for node in graph.nodes { pass.write(node) }
     graph.nodes = pass.draft.nodes
     IntegerParts.settle(pass.replaced, in: graph)
-    if !pass.replaced.isEmpty, !model.operatorSets.contains(where: { $0.domain == domain }) {
-      model.operatorSets.append(OperatorSet(domain: domain, version: 1))
-    }
+    if !pass.replaced.isEmpty { model.importRuntimeOperators() }
     return pass.replaced.count
   }
 
@@ -133,5 +132,14 @@ public struct RuntimeOperatorInsertion {
         inputs: inputs + constants, outputs: [output],
         attributes: extents.map { Attribute($0.0, .int(Int64($0.1))) }))
     replaced.append(weights)
+  }
+}
+
+extension Model {
+  /// Says that the model uses onnxruntime's own operators.
+  func importRuntimeOperators() {
+    let domain = RuntimeOperatorInsertion.domain
+    guard !operatorSets.contains(where: { $0.domain == domain }) else { return }
+    operatorSets.append(OperatorSet(domain: domain, version: 1))
   }
 }

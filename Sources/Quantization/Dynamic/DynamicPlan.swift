@@ -50,10 +50,25 @@ public struct DynamicProduct {
 public struct DynamicPlan {
   /// The products that run in integers, in the graph's order.
   public var products: [DynamicProduct] = []
+  /// The convolutions that run in integers, in the graph's order.
+  public var convolutions: [DynamicConvolution] = []
+  /// The LSTMs that run in integers, in the graph's order.
+  public var recurrences: [DynamicRecurrence] = []
   /// Gathers that look rows of integers up, with their tables.
   public var lookups: [(node: Node, weights: Value)] = []
   /// Operators with weights that stay float, and why, in the graph's order.
   public var floats: [(node: Node, reason: FloatOperatorReason)] = []
   /// What becomes of the constants: those of products and lookup tables become integers.
   public var weights = QuantizationPlan(constants: [])
+
+  /// Each operator that runs in integers with a constant of its weights.
+  public var integerOperators: [(node: Node, weights: Value)] {
+    products.map { ($0.node, $0.weights) } + convolutions.map { ($0.node, $0.weights) }
+      + recurrences.flatMap { [($0.node, $0.weights), ($0.node, $0.recurrence)] }
+  }
+
+  /// How many operators run in integers.
+  public var integerOperatorCount: Int {
+    products.count + convolutions.count + recurrences.count
+  }
 }

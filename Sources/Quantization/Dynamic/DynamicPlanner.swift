@@ -7,19 +7,21 @@ import Support
 ///
 /// Those are MatMul and Gemm of a float32 activation and two-dimensional constant weights. Products
 /// of two activations stay float: both would have to be quantized each time, and attention's are
-/// small. Convolutions and recurrences stay float, as ONNX has no operator for them that pays.
+/// small. Convolutions and LSTMs stay float unless the scope has them: integers seldom pay there.
 /// Tables that are only looked up become integers and are made float row by row.
 public struct DynamicPlanner {
   private let settings: WeightQuantizationSettings
   private let strategy: DynamicStrategy
   private let target: DynamicTarget
+  let scope: DynamicScope
   private let pool: WorkerPool
 
   /// A planner; of `settings`, rounding, correction and skipped nodes count. `pool` reads weights.
   public init(
     _ settings: WeightQuantizationSettings, _ strategy: DynamicStrategy,
-    for target: DynamicTarget = .onnx, pool: WorkerPool
+    for target: DynamicTarget = .onnx, scope: DynamicScope = .init(), pool: WorkerPool
   ) {
+    self.scope = scope
     self.settings = settings
     self.strategy = strategy
     self.target = target
@@ -36,18 +38,36 @@ public struct DynamicPlanner {
     var known: [ObjectIdentifier: ConstantPlan] = [:]
     for constant in constants { known[ObjectIdentifier(constant.value)] = constant }
     var plan = DynamicPlan()
-    var layouts: [ObjectIdentifier: Bool] = [:]
+    var axes: [ObjectIdentifier: Int] = [:]
+    /// Whether operators before this one agree on the axis of the weights' output channels.
+    func agree(_ axis: Int, _ weights: [Value]) -> Bool {
+      guard weights.allSatisfy({ axes[ObjectIdentifier($0), default: axis] == axis }) else {
+        return false
+      }
+      for value in weights { axes[ObjectIdentifier(value)] = axis }
+      return true
+    }
     for node in model.graph.nodes where DynamicPlanner.hasWeights(node) {
       switch decide(node, known) {
       case .failure(let problem): plan.floats.append((node, problem.reason))
-      case .success(let product):
-        let identity = ObjectIdentifier(product.weights)
-        guard layouts[identity, default: product.isTransposed] == product.isTransposed else {
+      case .success(.product(let product)):
+        guard agree(product.isTransposed ? 0 : 1, [product.weights]) else {
           plan.floats.append((node, .otherLayout))
           continue
         }
-        layouts[identity] = product.isTransposed
         plan.products.append(product)
+      case .success(.convolution(let convolution)):
+        guard agree(0, [convolution.weights]) else {
+          plan.floats.append((node, .otherLayout))
+          continue
+        }
+        plan.convolutions.append(convolution)
+      case .success(.recurrence(let recurrence)):
+        guard agree(1, [recurrence.weights, recurrence.recurrence]) else {
+          plan.floats.append((node, .otherLayout))
+          continue
+        }
+        plan.recurrences.append(recurrence)
       }
     }
     for inner in model.graph.allGraphs.dropFirst() {
@@ -56,7 +76,7 @@ public struct DynamicPlanner {
       }
     }
     let sources = smooth(&plan, known)
-    plan.lookups = lookups(model.graph, known, layouts)
+    plan.lookups = lookups(model.graph, known, axes)
     let tables = Set(plan.lookups.map { ObjectIdentifier($0.weights) })
     let reasons = Dictionary(
       plan.floats.map { (ObjectIdentifier($0.node), $0.reason) }
@@ -65,7 +85,7 @@ public struct DynamicPlanner {
       constants: constants.map { constant in
         let identity = ObjectIdentifier(constant.value)
         return revised(
-          constant, isTransposed: layouts[identity], isTable: tables.contains(identity),
+          constant, axis: axes[identity], isTable: tables.contains(identity),
           source: sources[identity], reasons)
       })
     return plan
@@ -78,16 +98,36 @@ public struct DynamicPlanner {
 
   private struct Refusal: Error { let reason: FloatOperatorReason }
 
+  /// An operator that gets integers.
+  private enum Chosen {
+    case product(DynamicProduct)
+    case convolution(DynamicConvolution)
+    case recurrence(DynamicRecurrence)
+  }
+
   // MARK: Operators
 
   private func decide(
     _ node: Node, _ known: [ObjectIdentifier: ConstantPlan]
-  ) -> Result<DynamicProduct, Refusal> {
-    func refuse(_ reason: FloatOperatorReason) -> Result<DynamicProduct, Refusal> {
+  ) -> Result<Chosen, Refusal> {
+    func refuse(_ reason: FloatOperatorReason) -> Result<Chosen, Refusal> {
       .failure(Refusal(reason: reason))
     }
     if let pattern = settings.skipped.first(where: { $0.matches(node) }) {
       return refuse(.skipped(pattern: pattern.text))
+    }
+    if node.isONNX("Conv") {
+      if let reason = obstacle(ofConvolution: node, known) { return refuse(reason) }
+      return node.inputs[1].map { .success(.convolution(.init(node: node, weights: $0))) }
+        ?? refuse(.noConstantWeights)
+    }
+    if node.isONNX("LSTM") {
+      if let reason = obstacle(ofRecurrence: node, known) { return refuse(reason) }
+      guard let weights = node.inputs[1], let recurrence = node.inputs[2] else {
+        return refuse(.noConstantWeights)
+      }
+      return .success(
+        .recurrence(.init(node: node, weights: weights, recurrence: recurrence)))
     }
     guard ["MatMul", "Gemm"].contains(node.operatorType) else { return refuse(.noDynamicKernel) }
     guard node.inputs.count > 1, let right = node.inputs[1],
@@ -107,7 +147,8 @@ public struct DynamicPlanner {
     if case .stayFloat(let reason) = constant.decision { return refuse(.weights(reason)) }
     let isTransposed = node.operatorType == "Gemm" && (node.int("transB") ?? 0) != 0
     return .success(
-      DynamicProduct(node: node, weights: weights, isTransposed: isTransposed != isTurned))
+      .product(
+        DynamicProduct(node: node, weights: weights, isTransposed: isTransposed != isTurned)))
   }
 
   /// The constant behind an operand, and whether a Transpose turns it.
@@ -122,9 +163,10 @@ public struct DynamicPlanner {
 
   // MARK: Constants
 
-  /// What becomes of a constant, given how products read it, if any does.
+  /// What becomes of a constant, given the axis of its output channels, if operators in integers read
+  /// it.
   private func revised(
-    _ constant: ConstantPlan, isTransposed: Bool?, isTable: Bool, source: TensorData?,
+    _ constant: ConstantPlan, axis: Int?, isTable: Bool, source: TensorData?,
     _ reasons: [ObjectIdentifier: FloatOperatorReason]
   ) -> ConstantPlan {
     guard case .quantize = constant.decision else { return constant }
@@ -133,9 +175,7 @@ public struct DynamicPlanner {
         value: constant.value, nodes: constant.nodes, source: source ?? constant.source,
         decision: decision)
     }
-    if let isTransposed {
-      return decided(.quantize(recipe(constant.source, axis: isTransposed ? 0 : 1)))
-    }
+    if let axis { return decided(.quantize(recipe(constant.source, axis: axis))) }
     if isTable { return decided(.quantize(tableRecipe(constant.source))) }
     let others = constant.nodes.filter { $0.operatorType != "Gather" }
     guard let first = others.first else { return lookedUp(constant) }
@@ -180,15 +220,15 @@ public struct DynamicPlanner {
   /// Gathers of rows of float32 tables that no product reads along the other axis, nor anything else
   /// as floats.
   private func lookups(
-    _ graph: Graph, _ known: [ObjectIdentifier: ConstantPlan], _ layouts: [ObjectIdentifier: Bool]
+    _ graph: Graph, _ known: [ObjectIdentifier: ConstantPlan], _ axes: [ObjectIdentifier: Int]
   ) -> [(node: Node, weights: Value)] {
     graph.nodes.compactMap { node in
       guard node.isONNX("Gather"), (node.int("axis") ?? 0) == 0, node.inputs.count > 1,
         let table = node.inputs[0], let constant = known[ObjectIdentifier(table)],
         case .quantize(let recipe) = constant.decision, constant.source.elementType == .float32,
         constant.source.dimensions.count == 2,
-        layouts[ObjectIdentifier(table)] ?? (recipe.storage.axis == 0),
-        layouts[ObjectIdentifier(table)] != nil
+        axes[ObjectIdentifier(table)] ?? (recipe.storage.axis ?? 1) == 0,
+        axes[ObjectIdentifier(table)] != nil
           || constant.nodes.allSatisfy({ $0.isONNX("Gather") })
       else { return nil }
       return (node, table)
@@ -206,11 +246,12 @@ public struct DynamicPlanner {
   }
 
   private func recipe(_ source: TensorData, axis: Int) -> WeightRecipe {
-    let layout = ChannelLayout(dimensions: source.dimensions, axis: axis, kernelAxis: nil)
+    let isMatrix = source.dimensions.count == 2
+    let layout = ChannelLayout(
+      dimensions: source.dimensions, axis: axis, kernelAxis: isMatrix || axis > 0 ? nil : 2)
     var recipe = WeightRecipe(
       storage: QuantizedStorage(
-        bits: 8, elementType: .int8,
-        axis: strategy.scalesChannels ? axis : nil),
+        bits: 8, elementType: .int8, axis: strategy.scalesChannels || !isMatrix ? axis : nil),
       layout: layout, range: .maxMin, round: settings.roundMethod,
       correctsScale: settings.biasCorrection)
     recipe.isSymmetric = true

@@ -55,6 +55,7 @@ public indirect enum FloatOperatorReason: Hashable, Sendable {
   case insideFunction
   case normalization
   case noDynamicKernel
+  case needsRuntimeOperator
   case weightAxes
   case otherLayout
   case tooFewChannels(channels: Int, limit: Int)
@@ -81,6 +82,8 @@ public indirect enum FloatOperatorReason: Hashable, Sendable {
     case .insideFunction: "inside an activation function that is written out in several nodes"
     case .normalization: "part of a normalization"
     case .noDynamicKernel: "quantizing its input while the model runs would cost more than it saves"
+    case .needsRuntimeOperator:
+      "only onnxruntime's own operator has integers for it (runtime_operators)"
     case .weightAxes: "its weights have more than two axes"
     case .otherLayout: "its weights are stored for another product, turned"
     case .tooFewChannels(let channels, let limit):

@@ -1,3 +1,5 @@
+import CKernels
+
 /// A bound on the sums of neighbouring weights, for kernels that add two products in 16 bits.
 ///
 /// Processors without dot-product instructions multiply unsigned activations by signed weights two
@@ -12,16 +14,21 @@ public struct PairLimit: Hashable, Sendable {
   /// `[kernel][inputs]`.
   public var kernel: Int
 
-  /// Calls `body` with the places of each pair among a channel's weights.
-  @inline(__always)
-  func forEachPair(_ body: (Int, Int) -> Void) {
+  /// Calls `body` with a channel's weights in the order in which kernels read them.
+  private func withOrdered<Element, Result>(
+    _ weights: UnsafeBufferPointer<Element>, _ body: (UnsafeBufferPointer<Element>) -> Result
+  ) -> Result {
     let count = inputs * kernel
-    if kernel == 1 {
-      for first in stride(from: 0, to: count - 1, by: 2) { body(first, first + 1) }
-      return
+    guard kernel > 1 else { return body(UnsafeBufferPointer(rebasing: weights[..<count])) }
+    return withUnsafeTemporaryAllocation(of: Element.self, capacity: count) { ordered in
+      for position in 0..<count { ordered[position] = weights[place(position)] }
+      return body(UnsafeBufferPointer(ordered))
     }
-    func place(_ position: Int) -> Int { position % inputs * kernel + position / inputs }
-    for first in stride(from: 0, to: count - 1, by: 2) { body(place(first), place(first + 1)) }
+  }
+
+  /// Where the weight stands that kernels read at a position.
+  private func place(_ position: Int) -> Int {
+    position % inputs * kernel + position / inputs
   }
 
   /// The scale from `scale` on with the least squared error, of rounding and of what `limited`
@@ -29,20 +36,26 @@ public struct PairLimit: Hashable, Sendable {
   ///
   /// - Complexity: O(weights), and O(pairs above the bound) for each of 17 candidates.
   func scale(from scale: Float, _ weights: UnsafeBufferPointer<Float>) -> Float {
-    var largest: Float = 0
-    forEachPair { a, b in
-      let sum = abs(weights[a] + weights[b])
-      largest = max(largest, min(sum, abs(weights[a]) + abs(weights[b])))
+    withOrdered(weights) { ordered in
+      guard let base = ordered.baseAddress else { return scale }
+      let peak = gs_pair_peak(base, ordered.count)
+      guard peak > Float(sum) * scale else { return scale }
+      return withUnsafeTemporaryAllocation(of: Float.self, capacity: ordered.count) { magnitudes in
+        guard let start = magnitudes.baseAddress else { return scale }
+        let count = gs_pairs_above(base, ordered.count, Float(sum) * scale, start)
+        return self.scale(
+          from: scale, to: peak / Float(sum), weights.count,
+          UnsafeBufferPointer(rebasing: magnitudes[..<count]))
+      }
     }
-    guard largest > Float(sum) * scale else { return scale }
-    var excessive: [Float] = []
-    forEachPair { a, b in
-      let magnitude = abs(weights[a] + weights[b])
-      if magnitude > Float(sum) * scale { excessive.append(magnitude) }
-    }
+  }
+
+  /// The best of 17 scales for pairs whose magnitudes are above the bound.
+  private func scale(
+    from scale: Float, to most: Float, _ count: Int, _ excessive: UnsafeBufferPointer<Float>
+  ) -> Float {
     var best = scale
     var least = Double.infinity
-    let most = largest / Float(sum)
     for step in 0...16 {
       let candidate = scale + (most - scale) * Float(step) / 16
       let bound = Float(sum) * candidate
@@ -51,7 +64,7 @@ public struct PairLimit: Hashable, Sendable {
         let excess = magnitude - bound
         if excess > 0 { cut += Double(excess * excess) / 2 }
       }
-      let error = cut + Double(candidate * candidate) / 12 * Double(weights.count)
+      let error = cut + Double(candidate * candidate) / 12 * Double(count)
       if error < least {
         least = error
         best = candidate
@@ -62,13 +75,17 @@ public struct PairLimit: Hashable, Sendable {
 
   /// Takes from pairs that exceed the bound what is too much, half from each.
   func limit(_ integers: UnsafeMutableBufferPointer<Int32>) {
-    forEachPair { a, b in
-      let excess = abs(integers[a] + integers[b]) - sum
-      guard excess > 0 else { return }
-      let sign: Int32 = integers[a] + integers[b] > 0 ? 1 : -1
-      let first = abs(integers[a]) >= abs(integers[b]) ? (excess + 1) / 2 : excess / 2
-      integers[a] -= sign * first
-      integers[b] -= sign * (excess - first)
+    let count = inputs * kernel
+    guard let base = integers.baseAddress else { return }
+    guard kernel > 1 else {
+      gs_limit_pairs(base, count, sum)
+      return
+    }
+    withUnsafeTemporaryAllocation(of: Int32.self, capacity: count) { ordered in
+      guard let start = ordered.baseAddress else { return }
+      for position in 0..<count { ordered[position] = integers[place(position)] }
+      gs_limit_pairs(start, count, sum)
+      for position in 0..<count { integers[place(position)] = ordered[position] }
     }
   }
 }

@@ -149,9 +149,16 @@ enum QuantizedIntegers {
 
   /// A grid of 8 bits, without a sign, that holds 0 and all the numbers.
   static func dynamicParameters(_ input: Tensor) -> (scale: Float, zero: UInt8) {
+    dynamicParameters(input.elements(Float.self))
+  }
+
+  /// Those of some numbers.
+  static func dynamicParameters(
+    _ numbers: UnsafeBufferPointer<Float>
+  ) -> (scale: Float, zero: UInt8) {
     var (low, high): (Float, Float) = (0, 0)
-    if let values = input.elements(Float.self).baseAddress, input.count > 0 {
-      gs_range(values, input.count, &low, &high)
+    if let values = numbers.baseAddress, !numbers.isEmpty {
+      gs_range(values, numbers.count, &low, &high)
     }
     (low, high) = (min(low, 0), max(high, 0))
     let scale = high == low ? 1 : (high - low) / 255

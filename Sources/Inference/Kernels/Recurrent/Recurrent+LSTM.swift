@@ -17,8 +17,11 @@ struct LongShortTermMemory: Sendable {
   private let layer: RecurrentLayer
   private let couplesForget: Bool
   private let wantsSequence: Bool
+  private let roundsActivations: Bool
 
-  private init(_ node: NodeSettings) throws {
+  /// - Parameter roundsActivations: whether hidden states are put on 256 steps before products.
+  init(_ node: NodeSettings, roundsActivations: Bool = false) throws {
+    self.roundsActivations = roundsActivations
     let settings = try RecurrentSettings(
       node, defaults: [GS_SIGMOID, GS_TANH, GS_TANH])
     layer = try RecurrentLayer(node, settings: settings, gates: 4, parts: [4])
@@ -26,7 +29,8 @@ struct LongShortTermMemory: Sendable {
     wantsSequence = node.hasOutput(0)
   }
 
-  private func run(_ call: KernelCall) throws -> [Tensor] {
+  /// Runs the layer on the inputs of a call.
+  func run(_ call: KernelCall) throws -> [Tensor] {
     let (weights, size) = try layer.weights(call)
     let shape = try RecurrentShape(
       call, layer.settings, size: size, inputSize: weights.first?.input.depth ?? 0)
@@ -65,9 +69,18 @@ struct LongShortTermMemory: Sendable {
     var lstm = gs_lstm(
       size: size, gate: functions[0], update: functions[1], output: functions[2],
       clip: layer.settings.clip, peepholes: peepholes, couples_forget: couplesForget ? 1 : 0)
+    let count = walk.shape.batch * size
+    let rounded = roundsActivations ? RoundedStates(count: count) : nil
     walk.run { gates, stride in
-      weights.recurrence[0].multiply(
-        walk.hidden, rows: walk.shape.batch, into: gates, rowStride: stride, adding: true)
+      func multiply(_ states: UnsafePointer<Float>) {
+        weights.recurrence[0].multiply(
+          states, rows: walk.shape.batch, into: gates, rowStride: stride, adding: true)
+      }
+      guard let rounded else {
+        multiply(walk.hidden)
+        return
+      }
+      rounded.round(UnsafeBufferPointer(start: walk.hidden, count: count), multiply)
     } finish: { sequence, gates in
       gs_lstm_step(&lstm, gates, cells + sequence * size, walk.hidden + sequence * size)
     }

@@ -1,6 +1,7 @@
 extension Families {
   /// Recurrent layers: a cell that runs along a sequence.
   static let recurrent = [
-    LongShortTermMemory.definition, GatedUnit.definition, PlainRecurrence.definition,
+    LongShortTermMemory.definition, LongShortTermMemory.dynamicDefinition, GatedUnit.definition,
+    PlainRecurrence.definition,
   ]
 }
