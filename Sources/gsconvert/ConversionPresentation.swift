@@ -83,6 +83,7 @@ struct ConversionPresentation {
     var parts = ["\(read.constants) constants", "\(read.activations) activations"]
     if read.propagated > 0 { parts.append("\(read.propagated) where those are moved") }
     if read.dynamic > 0 { parts.append("\(read.dynamic) dynamic products") }
+    if read.writtenOut > 0 { parts.append("\(read.writtenOut) written-out fake quantizations") }
     if read.expanded > 0 { parts.append("\(read.expanded) operators on integers") }
     return [
       "brought    quantized already, \(brought.isKept ? "kept" : "dropped"): "

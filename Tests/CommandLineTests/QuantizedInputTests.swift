@@ -20,7 +20,7 @@ import Testing
   }
 
   @Test(
-    arguments: ["pairs", "signed", "trained", "operators"], ["result.onnx", "result.ms"])
+    arguments: ["pairs", "signed", "trained", "written", "operators"], ["result.onnx", "result.ms"])
   func parametersAreKept(model: String, output: String) throws {
     let folder = try Self.folder(model, Self.keep)
     let outcome = try Self.run(folder, to: output, "--minCosine=0.9999")
@@ -31,6 +31,28 @@ import Testing
     #expect(inspection.status == 0)
     #expect(inspection.output.contains("\"type\":\"int8\"") || model == "signed")
     #expect(!inspection.output.contains("QLinear"))
+  }
+
+  /// The same scales, zero points and integers, whichever operators say so.
+  @Test func fakeQuantizationMayBeWrittenOut() throws {
+    func parameters(_ model: String) throws -> (rows: Set<Substring>, operators: [String: Int]) {
+      let folder = try Self.folder(
+        model, "[common_quant_param]\ndebug_info_save_path=out\n" + Self.keep)
+      let outcome = try Self.run(folder, "--minCosine=0.9999")
+      #expect(outcome.status == 0, "\(outcome.error)")
+      let rows = try folder.text("out/quant_param.csv").split(separator: "\n").map { row in
+        row.split(separator: ",").dropFirst(3).joined(separator: ",")
+      }
+      let inspection = try Program.run(["inspect", "result.onnx", "--logFormat=json"], in: folder)
+      return (
+        Set(rows.map { $0[...] }),
+        try JSON.object(inspection.output)["operators"] as? [String: Int] ?? [:]
+      )
+    }
+    let (pairs, written) = (try parameters("trained"), try parameters("written"))
+    #expect(pairs.rows.count > 10)
+    #expect(pairs.rows == written.rows)
+    #expect(pairs.operators == written.operators)
   }
 
   @Test func aSecondConversionChangesNothing() throws {

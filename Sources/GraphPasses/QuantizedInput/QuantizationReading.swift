@@ -1,7 +1,8 @@
 import ModelGraph
 
 /// Reads the quantization that a model brings along: of QuantizeLinear and DequantizeLinear (those of
-/// ONNX Runtime's quantizer and of training with fake quantization), and of operators on integers.
+/// ONNX Runtime's quantizer and of training with fake quantization, written out or not), and of
+/// operators on integers.
 ///
 /// Constants get `quantized`, activations `activation`, and the graph between them is a float one. A
 /// node that can't be read stays as it is.
@@ -34,6 +35,8 @@ public enum QuantizationReading {
     public var activations = 0
     /// Activations that got those of what is moved.
     public var propagated = 0
+    /// Fake quantization that was written out in float operators.
+    public var writtenOut = 0
     /// Operators on integers that were written as float ones.
     public var expanded = 0
     /// Products that quantized their input while they ran, and have integer weights only now.
@@ -64,7 +67,7 @@ public enum QuantizationReading {
           || node.domain == "com.microsoft"
             && contributedPrefixes.contains { node.operatorType.hasPrefix($0) }
       }
-    }
+    } || FakeQuantizationReading.isFound(in: model.graph)
   }
 
   /// Changes the main graph.
@@ -73,6 +76,7 @@ public enum QuantizationReading {
   public static func apply(to model: Model, _ options: Options) -> Outcome {
     let graph = model.graph
     var outcome = Outcome()
+    outcome.writtenOut = FakeQuantizationReading.apply(to: graph)
     outcome.expanded = QOperatorExpansion.apply(to: model)
     if options.readsDynamic { outcome.dynamic = DynamicReading.apply(to: graph) }
     let constants = ConstantReading.apply(to: graph, options)
