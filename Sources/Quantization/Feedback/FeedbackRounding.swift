@@ -70,7 +70,7 @@ struct FeedbackRounding {
       let members = Array(channels[group * perGroup..<(group + 1) * perGroup])
       for start in stride(from: 0, to: perGroup, by: Int(GS_FEEDBACK_ROWS)) {
         let block = Array(members[start..<min(perGroup, start + Int(GS_FEEDBACK_ROWS))])
-        candidates += round(block, planes, shared)
+        candidates += round(block, from: group * perGroup + start, planes, shared)
       }
     }
     let best =
@@ -117,20 +117,21 @@ struct FeedbackRounding {
   private func sharedGrids(_ channels: [[Float]]) -> [AffineGrid] {
     let all = channels.flatMap { $0 }
     return all.withUnsafeBufferPointer {
-      grids(ChannelQuantizer(recipe: recipe, capacity: 0).grid($0))
+      let grid = ChannelQuantizer(recipe: recipe, capacity: 0).grid($0)
+      return recipe.steps.isEmpty ? grids(grid) : [grid]
     }
   }
 
-  /// Every candidate of up to 16 channels of a group.
+  /// Every candidate of up to 16 channels of a group, counted from `first`.
   private func round(
-    _ channels: [[Float]], _ planes: Planes, _ shared: [AffineGrid]?
+    _ channels: [[Float]], from first: Int, _ planes: Planes, _ shared: [AffineGrid]?
   ) -> [[Candidate]] {
     let lanes = Int(GS_FEEDBACK_ROWS)
     let count = weightOfColumn.count
     let quantizer = ChannelQuantizer(recipe: recipe, capacity: 0)
-    let tries = channels.map { channel in
+    let tries = channels.enumerated().map { place, channel in
       shared.map { $0.map { [$0] } }
-        ?? channel.withUnsafeBufferPointer { choices($0, planes, quantizer) }
+        ?? channel.withUnsafeBufferPointer { choices($0, first + place, planes, quantizer) }
     }
     var weights = [Float](repeating: 0, count: count * lanes)
     for (lane, channel) in channels.enumerated() {
