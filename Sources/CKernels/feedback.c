@@ -130,3 +130,64 @@ DISPATCHED void gs_round_with_feedback(const float *weights, size_t size, const 
   }
   memcpy(losses, total, sizeof total);
 }
+
+// [size][GS_FEEDBACK_ROWS] times a symmetric matrix; the result lies row by row.
+static inline __attribute__((always_inline)) void multiply(const float *matrix, const wide *rows, size_t size,
+                                                           float *out) {
+  for (size_t i = 0; i < size; i++) {
+    const float *at = matrix + i * size;
+    wide a = {0}, b = {0};
+    size_t k = 0;
+    for (; k + 2 <= size; k += 2) {
+      a += at[k] * rows[k];
+      b += at[k + 1] * rows[k + 1];
+    }
+    if (k < size) a += at[k] * rows[k];
+    a += b;
+    for (int r = 0; r < GS_FEEDBACK_ROWS; r++) out[(size_t)r * size + i] = a[r];
+  }
+}
+
+DISPATCHED void gs_refine_rounding(const float *matrix, const float *weights, size_t size, size_t rows,
+                                   const float *scales, const float *lowest, const float *highest, size_t step,
+                                   int rescales, float *integers, float *scratch, float *factors) {
+  enum { SWEEPS = 8 };
+  float *wanted = scratch, *made = scratch + size * GS_FEEDBACK_ROWS;
+  float *values = made + size * GS_FEEDBACK_ROWS, *spread = values + size * GS_FEEDBACK_ROWS;
+  for (size_t i = 0; i < size; i++)
+    for (size_t r = 0; r < GS_FEEDBACK_ROWS; r++)
+      values[i * GS_FEEDBACK_ROWS + r] = integers[i * GS_FEEDBACK_ROWS + r] * scales[i * step + r];
+  multiply(matrix, (const wide *)weights, size, wanted);
+  multiply(matrix, (const wide *)values, size, made);
+  for (size_t r = 0; r < rows; r++) {
+    float *want = wanted + r * size, *make = made + r * size, factor = 1;
+    for (size_t i = 0; i < size; i++) spread[i] = scales[i * step + r];
+    for (int sweep = 0; sweep < SWEEPS; sweep++) {
+      int moved = 0;
+      for (size_t i = 0; i < size; i++) {
+        const float scale = spread[i], pull = want[i] - make[i];
+        const float *row = matrix + i * size;
+        if (!(fabsf(pull) > scale * row[i] * 0.50005f)) continue;
+        float *at = integers + i * GS_FEEDBACK_ROWS + r;
+        const float change = pull > 0 ? 1 : -1, integer = *at + change;
+        if (integer < lowest[i * step + r] || integer > highest[i * step + r]) continue;
+        *at = integer;
+        moved = 1;
+        for (size_t k = 0; k < size; k++) make[k] += scale * change * row[k];
+      }
+      if (!moved && sweep > 0) break;
+      if (!rescales) continue;
+      double with = 0, self = 0;
+      for (size_t i = 0; i < size; i++) {
+        const double value = (double)*(integers + i * GS_FEEDBACK_ROWS + r) * spread[i];
+        with += value * want[i];
+        self += value * make[i];
+      }
+      const float better = (float)(with / self);
+      if (!(self > 0) || !(better > 0.8f && better < 1.25f)) continue;
+      factor *= better;
+      for (size_t i = 0; i < size; i++) spread[i] *= better, make[i] *= better;
+    }
+    factors[r] = factor;
+  }
+}

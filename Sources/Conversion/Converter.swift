@@ -56,6 +56,7 @@ public struct Converter {
     if let plan, plan.quantized.isEmpty, !loaded.isKeptQuantized {
       throw nothingQuantized(plan, warnings)
     }
+    FreedMemory.giveBack()
 
     let comparison = job.isDryRun ? nil : try comparisonInput(model)
     var outline = ReportOutline(model.graph)

@@ -103,7 +103,8 @@ struct SampledRounding {
     var groups: [[Step]] = []
     var bytes = 0
     for step in steps {
-      if let last = groups.last, last.count < layersAtOnce, bytes + step.byteCount <= SampledRounding.byteLimit {
+      let fits = bytes + step.byteCount <= SampledRounding.byteLimit
+      if let last = groups.last, last.count < layersAtOnce, fits {
         groups[groups.count - 1].append(step)
         bytes += step.byteCount
       } else {

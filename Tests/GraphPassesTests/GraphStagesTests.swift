@@ -49,7 +49,8 @@ import Testing
       let read = node.inputs.map { values[$0?.name ?? ""] ?? "missing" }
       let name = node.outputs[0]?.name ?? ""
       guard values[name] == nil else { continue }
-      values[name] = "\(node.name)\(done.contains(node.name) ? "'" : "")(\(read.joined(separator: ",")))"
+      let version = done.contains(node.name) ? "'" : ""
+      values[name] = "\(node.name)\(version)(\(read.joined(separator: ",")))"
       count += 1
     }
     return (values, count)
@@ -69,7 +70,8 @@ import Testing
       let part = stages.part(number, from: start)
       #expect(part.canBeKept)
       let feeds = fed.filter { part.readsInputs || $0.key == "c" }
-        .merging(kept.filter { entry in part.known.contains { $0.name == entry.key } }) { a, _ in a }
+        .merging(kept.filter { entry in part.known.contains { $0.name == entry.key } }) { a, _ in a
+        }
       let (made, count) = Self.run(part.model.graph.nodes, known: feeds, done)
       runs += count
       let whole = Self.run(model.graph.nodes, known: fed, done).values
@@ -99,7 +101,8 @@ import Testing
     let graph = Graph(name: "g")
     let (input, list, item) = (Value(name: "x"), Value(name: "l"), Value(name: "i"))
     graph.inputs = [input]
-    let first = Node(name: "a", operatorType: "MatMul", inputs: [input], outputs: [Value(name: "r")])
+    let made = Value(name: "r")
+    let first = Node(name: "a", operatorType: "MatMul", inputs: [input], outputs: [made])
     graph.nodes = [
       first, Node(operatorType: "SplitToSequence", inputs: [input], outputs: [list]),
       Node(operatorType: "SequenceAt", inputs: [list, first.outputs[0]], outputs: [item]),

@@ -31,3 +31,12 @@ enum { GS_FEEDBACK_ROWS = 16 };
 void gs_round_with_feedback(const float *weights, size_t size, const float *coefficients, const float *shares,
                             const float *scales, const float *lowest, const float *highest, size_t step,
                             float *integers, float *errors, double *losses);
+
+// Lowers the loss e H e' of rounded weights, e = weight - scale * integer, H symmetric, given whole: integers move one
+// step at a time, in the columns' order and until none helps, at most 8 times around; in between each row's scales are
+// multiplied by what fits them best, where `rescales` says so. weights and integers are [size][GS_FEEDBACK_ROWS], scales
+// and bounds as above; only the first `rows` rows count. factors[row] becomes what its scales have to be multiplied by.
+// `scratch` has room for 3 * size * GS_FEEDBACK_ROWS + size numbers.
+void gs_refine_rounding(const float *matrix, const float *weights, size_t size, size_t rows, const float *scales,
+                        const float *lowest, const float *highest, size_t step, int rescales, float *integers,
+                        float *scratch, float *factors);

@@ -23,8 +23,15 @@ final class MixedBitTrial {
     self.model = model
     self.feeds = feeds
     self.pool = pool
+    expected = try MixedBitTrial.results(model, feeds, pool)
+    FreedMemory.giveBack()
+  }
+
+  private static func results(
+    _ model: Model, _ feeds: [[String: TensorData]], _ pool: WorkerPool
+  ) throws(Failure) -> [[(name: String, data: TensorData)]] {
     let session = try InferenceSession(model: model, options: .init(threads: pool.workerCount))
-    expected = try feeds.map { feed throws(Failure) in
+    return try feeds.map { feed throws(Failure) in
       try session.run(feed).map { ($0.name, $0.data) }
     }
   }

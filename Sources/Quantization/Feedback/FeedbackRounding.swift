@@ -43,6 +43,7 @@ struct FeedbackRounding {
   /// - Complexity: O(columns³ + weights * columns) for each group.
   func rounded() -> RoundedWeights? {
     guard let bytes = source.packed else { return nil }
+    defer { bytes.release() }
     let layout = recipe.layout
     return FloatReader.withFloats(bytes, source.elementType, 0..<source.elementCount) { floats in
       let rows = ChannelRows(layout: layout, firstChannel: 0, floats: floats, elementByteCount: 1)
@@ -70,11 +71,17 @@ struct FeedbackRounding {
       let members = Array(channels[group * perGroup..<(group + 1) * perGroup])
       for start in stride(from: 0, to: perGroup, by: Int(GS_FEEDBACK_ROWS)) {
         let block = Array(members[start..<min(perGroup, start + Int(GS_FEEDBACK_ROWS))])
-        candidates += round(block, from: group * perGroup + start, planes, shared)
+        let tried = round(block, from: group * perGroup + start, planes, shared)
+        if shared?.count ?? 1 > 1 {
+          candidates += tried
+          continue
+        }
+        var chosen = tried.map { FeedbackRounding.least($0) }
+        refine(&chosen, block, planes, rescales: shared == nil)
+        candidates += chosen.map { [$0] }
       }
     }
-    let best =
-      shared == nil ? candidates.map { FeedbackRounding.least($0) } : bestForAll(candidates)
+    let best = bestForAll(candidates)
     for (channel, candidate) in best.enumerated() {
       if shared == nil || channel == 0 { result.grids += candidate.grids }
       for (element, integer) in candidate.integers.enumerated() {
@@ -89,7 +96,7 @@ struct FeedbackRounding {
   }
 
   /// A channel rounded onto its blocks' grids.
-  private struct Candidate {
+  struct Candidate {
     var grids: [AffineGrid]
     /// In the weights' order.
     var integers: [Int16]

@@ -8,6 +8,8 @@ struct Planes {
   let coefficients: [Float]
   /// `U[i][i]²`.
   let shares: [Float]
+  /// The matrix that was factored, columns in their own order.
+  let matrix: [Float]
 
   /// The share of the mean power that is added to each input's own, at first; what cannot be
   /// factored gets ten times as much.
@@ -20,6 +22,7 @@ struct Planes {
     order = (0..<size).sorted { (powers[$0], $0) < (powers[$1], $1) }
     let mean = powers.reduce(0, +) / Double(max(1, size))
     var factor = [Double](repeating: 0, count: size * size)
+    var isUnrelated = false
     var damping = Planes.damping * (mean > 0 && mean.isFinite ? mean : 1)
     while true {
       for (row, first) in order.enumerated() {
@@ -29,12 +32,17 @@ struct Planes {
         }
       }
       if !mean.isFinite || damping > 1e6 * mean {
+        isUnrelated = true
         for index in factor.indices { factor[index] = index % (size + 1) == 0 ? 1 : 0 }
         break
       }
       if gs_factor(&factor, size) == 0 { break }
       damping *= 10
     }
+    self.matrix =
+      isUnrelated
+      ? (0..<size * size).map { $0 % (size + 1) == 0 ? 1 : 0 }
+      : matrix.enumerated().map { Float($1 + ($0 % (size + 1) == 0 ? damping : 0)) }
     var coefficients = [Float](repeating: 0, count: size * size)
     var shares = [Float](repeating: 0, count: size)
     for row in 0..<size {

@@ -98,6 +98,50 @@ struct GoldenFeedback: Sendable {
     }
   }
 
+  /// No single step is left that helps, and none made it worse.
+  @Test(arguments: 1...20 as ClosedRange<UInt64>, [false, true])
+  func refiningEndsWhereNoStepHelps(seed: UInt64, rescales: Bool) {
+    let lanes = Int(GS_FEEDBACK_ROWS)
+    let size = 3 + Int(seed)
+    let golden = GoldenFeedback(
+      seed: 200 + seed, channels: lanes, size: size, rows: 60, bits: 3, integers: [])
+    let planes = Planes(moments(golden.inputs, size).matrix(0))
+    let matrix = planes.matrix.map(Double.init)
+    func cost(_ integers: [Float], _ scale: Float, _ lane: Int) -> Double {
+      let errors = (0..<size).map {
+        Double(golden.weights[lane * size + $0] - integers[$0 * lanes + lane] * scale)
+      }
+      return (0..<size * size).reduce(0) {
+        $0 + errors[$1 / size] * matrix[$1] * errors[$1 % size]
+      }
+    }
+    let weights = (0..<size * lanes).map { golden.weights[$0 % lanes * size + $0 / lanes] }
+    let before = weights.map { min(max(($0 / 0.25).rounded(), -4), 3) }
+    var integers = before
+    var scratch = [Float](repeating: 0, count: 3 * size * lanes + size)
+    var factors = [Float](repeating: 0, count: lanes)
+    func all(_ number: Float) -> [Float] { [Float](repeating: number, count: lanes) }
+    gs_refine_rounding(
+      planes.matrix, weights, size, lanes - 1, all(0.25), all(-4), all(3), 0, rescales ? 1 : 0,
+      &integers, &scratch, &factors)
+    for lane in 0..<lanes - 1 {
+      let scale = 0.25 * factors[lane]
+      #expect(rescales || factors[lane] == 1)
+      let found = cost(integers, scale, lane)
+      #expect(found <= cost(before, 0.25, lane) * 1.0001, "seed \(seed), channel \(lane)")
+      guard !rescales else { continue }
+      for column in 0..<size {
+        for step: Float in [-1, 1] where (-4...3).contains(integers[column * lanes + lane] + step) {
+          var moved = integers
+          moved[column * lanes + lane] += step
+          #expect(cost(moved, scale, lane) >= found * 0.9995, "seed \(seed), channel \(lane)")
+        }
+      }
+    }
+    #expect(
+      (0..<size).allSatisfy { integers[$0 * lanes + lanes - 1] == before[$0 * lanes + lanes - 1] })
+  }
+
   /// The mean squared error of the results, from the inputs themselves: around its mean, or with the
   /// squared mean once more.
   private func cost(
