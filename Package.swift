@@ -61,7 +61,9 @@ let package = Package(
       swiftSettings: hot),
     .target(
       name: "Calibration",
-      dependencies: ["Inference", "ModelGraph", "Quantization", "Statistics", "Support"],
+      dependencies: [
+        "GraphPasses", "Inference", "ModelGraph", "Quantization", "Statistics", "Support",
+      ],
       swiftSettings: hot),
     .target(
       name: "Conversion",

@@ -14,26 +14,30 @@ static inline __attribute__((always_inline)) int32_t direction(int64_t error, in
   return error * UNIT + mean * total > 0 ? -1 : 1;
 }
 
-DISPATCHED static int64_t largest_gain(const int32_t *integers, const int32_t *errors, const int32_t *means,
+// The first of the elements whose move gains most; -1 where none gains.
+DISPATCHED static int64_t most_gaining(const int32_t *integers, const int32_t *errors, const int32_t *means,
                                        size_t count, int64_t total, int32_t lowest, int32_t highest) {
-  int64_t best[LANES] = {0};
+  int64_t best[LANES] = {0}, place[LANES];
+  for (int j = 0; j < LANES; j++) place[j] = -1;
   size_t i = 0;
   for (; i + LANES <= count; i += LANES)
     for (int j = 0; j < LANES; j++) {
       int64_t g = gain(errors[i + j], means[i + j], total);
       int32_t to = integers[i + j] + direction(errors[i + j], means[i + j], total);
       g = to < lowest || to > highest ? 0 : g;
+      place[j] = g > best[j] ? (int64_t)i + j : place[j];
       best[j] = g > best[j] ? g : best[j];
     }
-  for (; i < count; i++) {
+  for (int j = 0; i < count; i++, j++) {
     int64_t g = gain(errors[i], means[i], total);
     int32_t to = integers[i] + direction(errors[i], means[i], total);
     g = to < lowest || to > highest ? 0 : g;
-    best[0] = g > best[0] ? g : best[0];
+    if (g > best[j]) best[j] = g, place[j] = (int64_t)i;
   }
-  int64_t most = 0;
-  for (int j = 0; j < LANES; j++) most = best[j] > most ? best[j] : most;
-  return most;
+  int found = 0;
+  for (int j = 1; j < LANES; j++)
+    if (best[j] > best[found] || (best[j] == best[found] && place[j] < place[found])) found = j;
+  return best[found] > 0 ? place[found] : -1;
 }
 
 void gs_balance_means(int32_t *integers, int32_t *errors, const int32_t *means, size_t count, int32_t lowest,
@@ -42,16 +46,11 @@ void gs_balance_means(int32_t *integers, int32_t *errors, const int32_t *means, 
   for (size_t i = 0; i < count; i++) total += (int64_t)means[i] * errors[i];
   // Each move lowers the sum, so this ends; the bound keeps a long row's time in proportion.
   for (size_t turn = 0; turn < count && turn < 400; turn++) {
-    int64_t most = largest_gain(integers, errors, means, count, total, lowest, highest);
-    if (most <= 0) return;
-    for (size_t i = 0; i < count; i++) {
-      if (gain(errors[i], means[i], total) != most) continue;
-      int32_t d = direction(errors[i], means[i], total), to = integers[i] + d;
-      if (to < lowest || to > highest) continue;
-      integers[i] = to;
-      errors[i] += d * STEP;
-      total += (int64_t)means[i] * d * STEP;
-      break;
-    }
+    int64_t i = most_gaining(integers, errors, means, count, total, lowest, highest);
+    if (i < 0) return;
+    int32_t d = direction(errors[i], means[i], total);
+    integers[i] += d;
+    errors[i] += d * STEP;
+    total += (int64_t)means[i] * d * STEP;
   }
 }

@@ -1,3 +1,4 @@
+import GraphPasses
 import Inference
 import ModelGraph
 import Quantization
@@ -6,8 +7,10 @@ import Support
 /// Runs a model on samples and gathers second moments of what some operators multiply their weights
 /// with.
 ///
-/// The result is the same for any number of workers. Memory is the moments in double precision, and
-/// once more in single precision for each worker.
+/// The model may be a part of one, cut as `GraphStages` does: runs start from kept activations then,
+/// and leave others for the next part. The result is the same for any number of workers. Memory is
+/// the moments in double precision, and once more in single precision for each worker, beside what is
+/// kept.
 public struct MomentsSurvey: Sendable {
   /// An operator's input.
   public struct Target: Sendable {
@@ -30,31 +33,40 @@ public struct MomentsSurvey: Sendable {
   }
 
   private let session: InferenceSession
+  /// Names of the kept activations that runs start from, and of those that they leave.
+  private let known: Set<String>
+  private let leaving: [String]
+  private let readsInputs: Bool
   private let targets: [Target]
   private let indices: [String: [Int]]
 
-  /// Prepares the model.
+  /// Prepares a part of a model.
   ///
   /// - Throws: an operator that the engine lacks.
-  public init(model: Model, targets: [Target]) throws(Failure) {
+  public init(_ part: GraphStages.Part, targets: [Target]) throws(Failure) {
     self.targets = targets
+    known = Set(part.known.map(\.name))
+    leaving = part.kept.map(\.name)
+    readsInputs = part.readsInputs
     let indices = Dictionary(grouping: targets.indices) { targets[$0].name }
     self.indices = indices
     session = try InferenceSession(
-      model: model, options: .init(threads: 1, isWatched: { indices[$0] != nil }))
+      model: part.model, options: .init(threads: 1, isWatched: { indices[$0] != nil }))
   }
 
   /// Looks at all samples.
   ///
   /// - Parameters:
+  ///   - kept: the activations that the part starts from; those that it leaves are kept there.
   ///   - sample: makes the inputs of one sample; called from any worker.
   ///   - finished: told after each sample, from any worker.
-  /// - Returns: the moments of each target; nothing was added to those that no sample reached.
+  /// - Returns: the moments of each target; nothing was added to those that no sample reached. And
+  ///   whether what the part leaves is kept now.
   public func run(
-    _ count: Int, workers: WorkerPool,
+    _ count: Int, workers: WorkerPool, kept: KeptActivations,
     sample: @Sendable (Int) throws(Failure) -> [String: TensorData],
     finished: (@Sendable () -> Void)? = nil
-  ) throws(Failure) -> [InputMoments] {
+  ) throws(Failure) -> (moments: [InputMoments], isKept: Bool) {
     struct State {
       var fold = OrderedFold<(target: Int, part: InputMoments.Part)>()
       var totals: [InputMoments]
@@ -63,7 +75,11 @@ public struct MomentsSurvey: Sendable {
       State(
         totals: targets.map { InputMoments(groups: $0.rows.groups, columns: $0.rows.columns) }))
     try session.forEachSample(
-      count, workers: workers, feeds: sample,
+      count, workers: workers,
+      feeds: { (index) throws(Failure) in
+        let activations = kept.activations(of: index).filter { known.contains($0.key) }
+        return (readsInputs ? try sample(index) : [:]).merging(activations) { fed, _ in fed }
+      },
       observer: { index, name, tensor in
         for target in indices[name] ?? [] {
           let rows = targets[target].rows
@@ -76,7 +92,8 @@ public struct MomentsSurvey: Sendable {
           state.withLock { $0.fold.add(told, sample: index) }
         }
       },
-      visit: { (index, _) throws(Failure) in
+      visit: { (index, results) throws(Failure) in
+        if !leaving.isEmpty { kept.take(results, names: leaving, of: index) }
         state.withLock { state in
           var totals = state.totals
           state.totals = []
@@ -85,6 +102,6 @@ public struct MomentsSurvey: Sendable {
         }
         finished?()
       })
-    return state.withLock { $0.totals }
+    return (state.withLock { $0.totals }, kept.advance())
   }
 }

@@ -86,11 +86,11 @@ public struct ParsedConfiguration: Sendable {
       let isMixed = word(KeyTable.common, "bit_num") == "0"
       let searches =
         isMixed
-        ? word("mixed_bit_weight_quant_param", "auto_tune") == "true"
+        && (word("mixed_bit_weight_quant_param", "auto_tune") == "true"
           || ["target_size", "target_bits", "target_cosine"].contains {
             word("mixed_bit_weight_quant_param", $0) != nil
-          }
-        : word("weight_quant_param", "quant_strategy") == "GPTQ"
+          })
+        || word("weight_quant_param", "quant_strategy") == "GPTQ"
       let reports = word(KeyTable.common, "debug_info_save_path") != nil
       let scope: Scope = isMixed ? .mixedBit : .fixedBit
       return searches || reports ? [scope, .sampledWeight] : scope

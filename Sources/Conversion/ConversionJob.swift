@@ -150,7 +150,7 @@ public struct ConversionJob: Sendable {
     if !configuration.data.calibratePath.isEmpty {
       reportSamples = SampleJob(options, configuration)
       roundsOnSamples =
-        configuration.quantType == .weightQuant && mixed == nil && weight.quantStrategy == .gptq
+        configuration.quantType == .weightQuant && weight.quantStrategy == .gptq
     }
   }
 }

@@ -56,13 +56,22 @@ public struct Converter {
     if let plan, plan.quantized.isEmpty, !loaded.isKeptQuantized {
       throw nothingQuantized(plan, warnings)
     }
+    FreedMemory.giveBack()
 
     let comparison = job.isDryRun ? nil : try comparisonInput(model)
     var outline = ReportOutline(model.graph)
-    let mixed = try chooseBits(plan, model, destination)
+    let rounding = SampledRounding(job: job, pool: pool, observer: observer)
+    let round = { (plan: QuantizationPlan) throws(Failure) in
+      try roundedOnSamples(plan, model, comparison, destination, rounding)
+    }
+    let mixed = try chooseBits(plan, model, destination, round)
     if let mixed { (plan, warnings) = (mixed.plan, warnings + mixed.warnings) }
     if let plan {
-      let rounded = try roundedOnSamples(plan, model, comparison, destination)
+      let rounded = if let mixed { mixed.rounded } else { try round(plan) }
+      if job.roundsOnSamples, !job.isDryRun, rounded.isEmpty {
+        warnings.append(nothingRounded(plan, model))
+      }
+      rounding.correctBiases(rounded, plan, in: model)
       Quantizer.apply(plan, rounded: rounded)
     }
     if let dynamic {
@@ -112,15 +121,18 @@ public struct Converter {
 
   /// The bits of each tensor, where they are left open.
   private func chooseBits(
-    _ plan: QuantizationPlan?, _ model: Model, _ destination: Destination
+    _ plan: QuantizationPlan?, _ model: Model, _ destination: Destination,
+    _ round: @escaping (QuantizationPlan) throws(Failure) -> [Int: RoundedWeights]
   ) throws(Failure) -> MixedBitConversion.Choice? {
     guard let mixed = job.mixed, let plan else { return nil }
+    let questions = MixedBitConversion.Questions(
+      byteCount: { (plan, rounded) throws(Failure) in
+        Quantizer.apply(plan, rounded: rounded)
+        return try destination.byteCount(model)
+      }, rounded: round)
     return try MixedBitConversion(
       job: job, mixed: mixed, settings: destination.weightSettings, pool: pool, observer: observer
-    ).choose(model, plan) { (plan) throws(Failure) in
-      Quantizer.apply(plan)
-      return try destination.byteCount(model)
-    }
+    ).choose(model, plan, questions)
   }
 
   /// Notes what the constants take in the file, and what rounding cost them.
@@ -145,13 +157,26 @@ public struct Converter {
   /// What is rounded on samples, by number; nothing unless that is asked for.
   private func roundedOnSamples(
     _ plan: QuantizationPlan, _ model: Model, _ input: ComparisonInput?,
-    _ destination: Destination
+    _ destination: Destination, _ rounding: SampledRounding
   ) throws(Failure) -> [Int: RoundedWeights] {
     guard job.roundsOnSamples, case .samples(let samples) = input else { return [:] }
     let running = try QuantizedInput(job: job).load().model
     try destination.prepare(running)
-    return try SampledRounding(job: job, pool: pool, observer: observer)
-      .run(plan, model, running: running, samples)
+    return try rounding.run(plan, model, running: running, samples)
+  }
+
+  /// Says why rounding on samples changed nothing.
+  private func nothingRounded(_ plan: QuantizationPlan, _ model: Model) -> Diagnostic {
+    let obstacles = FeedbackLayer.obstacles(of: plan, in: model.graph)
+    return Diagnostic(
+      .keyWithoutEffect, "quant_strategy=GPTQ rounds no weight of '\(job.modelPath)'",
+      severity: .warning,
+      notes: obstacles.isEmpty
+        ? ["no sample reaches the operators, or their weights aren't matrices or kernels"]
+        : obstacles.map {
+          "\($0.count) \($0.count == 1 ? "constant" : "constants"): \($0.reason.rawValue)"
+        },
+      help: "the weights are rounded without samples; leave quant_strategy out")
   }
 
   private func checkPatterns(_ planner: WeightPlanner, _ model: Model) throws(Failure) {

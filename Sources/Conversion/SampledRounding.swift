@@ -11,14 +11,16 @@ import Support
 /// see what rounding did to earlier ones (`quant_strategy=GPTQ`).
 ///
 /// A second copy of the model runs: its weights and biases are replaced as soon as they are known.
-/// For each group of layers the samples go through the part of the model in front of them.
+/// For each group of layers the samples go through the part of the model that the last group left.
 struct SampledRounding {
   let job: ConversionJob
   let pool: WorkerPool
   let observer: (any ConversionObserver)?
-
   /// Layers that are looked at in one pass over the samples, at most.
-  private static let layersAtOnce = 8
+  var layersAtOnce = 8
+  /// Bytes of activations that are kept from one pass to the next, about; changes no result.
+  var keptByteLimit = 512 << 20
+
   /// Bytes of moments that one pass gathers, unless one layer alone has more.
   private static let byteLimit = 192 << 20
 
@@ -26,69 +28,104 @@ struct SampledRounding {
   private struct Step {
     let layer: FeedbackLayer
     let rows: ProductRows
-    /// Bytes of its moments, in totals and in what each worker gathers.
-    func byteCount(workers: Int) -> Int {
-      rows.groups * rows.columns * rows.columns * (8 + 8 * workers)
-    }
+    let node: Node
+    /// Where the mean error goes; nil where it can't.
+    let bias: ChannelBias?
+
+    /// Bytes of its moments, in totals and in what two workers gather.
+    var byteCount: Int { rows.groups * rows.columns * rows.columns * 24 }
   }
 
-  /// What was rounded, by the constant's number in the plan; biases of the model are changed.
+  /// What was rounded, by the constant's number in the plan.
   ///
-  /// - Parameter shadow: a second copy of the model, node for node the same.
+  /// - Parameter running: a copy of the planned model, node for node the same; it is changed.
   func run(
-    _ plan: QuantizationPlan, _ model: Model, running shadow: Model, _ samples: CalibrationSet
+    _ plan: QuantizationPlan, _ model: Model, running: Model, _ samples: CalibrationSet
   ) throws(Failure) -> [Int: RoundedWeights] {
-    let steps = FeedbackLayer.layers(of: plan, in: model.graph).compactMap { layer in
-      ProductRows(model.graph.nodes[layer.place], weights: layer.source.dimensions).map {
-        Step(layer: layer, rows: $0)
-      }
-    }
-    let groups = grouped(steps)
+    let groups = grouped(steps(plan, model, running.graph))
+    let stages = GraphStages(running, groups: groups.map { $0.map(\.node) })
+    let kept = KeptActivations(
+      sampleCount: samples.count, byteLimit: keptByteLimit)
     observer?.began("calibrate", total: groups.count * samples.count, of: .samples)
     defer { observer?.ended() }
-    var names = UniqueNames(in: model)
+    var names = UniqueNames(in: running)
+    var start: [Value] = []
     var results: [Int: RoundedWeights] = [:]
-    for group in groups {
-      let rounded = try round(group, shadow, samples)
+    var installed: [(node: Node, weights: Value)] = []
+    for (number, group) in groups.enumerated() {
+      var part = stages.part(number, from: start)
+      if !part.canBeKept { part = stages.part(number, from: start, keeps: false) }
+      let (rounded, isKept) = try round(group, part, samples, kept)
+      if isKept {
+        start = part.kept
+        for value in start { value.type = nil }
+        for made in installed where stages.isDone(made.node, after: number) {
+          made.weights.initializer = nil
+        }
+        installed.removeAll { $0.weights.initializer == nil }
+      }
       for (step, rounded) in zip(group, rounded) {
         guard let rounded else { continue }
         results[step.layer.number] = rounded
-        install(rounded, step.layer, &names, shadow: shadow.graph, written: model.graph)
+        installed.append((step.node, install(rounded, step, &names, in: running.graph)))
       }
     }
     return results
+  }
+
+  /// Takes the mean errors of rounded weights out of a model's biases.
+  func correctBiases(_ rounded: [Int: RoundedWeights], _ plan: QuantizationPlan, in model: Model) {
+    let uses = GraphUses(model.graph)
+    let layers = FeedbackLayer.layers(of: plan, in: model.graph).map { layer in
+      (layer, layer.bias(model.graph, uses))
+    }
+    var names = UniqueNames(in: model)
+    for (layer, bias) in layers {
+      guard let rounded = rounded[layer.number] else { continue }
+      let name = names.make(model.graph.nodes[layer.place].displayName + "_corrected_bias")
+      if let errors = rounded.meanErrors { bias?.add(errors, in: model.graph, named: name) }
+    }
+  }
+
+  private func steps(_ plan: QuantizationPlan, _ model: Model, _ running: Graph) -> [Step] {
+    let uses = GraphUses(running)
+    return FeedbackLayer.layers(of: plan, in: model.graph).compactMap { layer in
+      let node = running.nodes[layer.place]
+      return ProductRows(node, weights: layer.source.dimensions).map { rows in
+        Step(
+          layer: layer, rows: rows, node: node,
+          bias: job.weights.biasCorrection ? layer.bias(running, uses) : nil)
+      }
+    }
   }
 
   private func grouped(_ steps: [Step]) -> [[Step]] {
     var groups: [[Step]] = []
     var bytes = 0
     for step in steps {
-      let more = step.byteCount(workers: pool.workerCount)
-      if let last = groups.last, last.count < SampledRounding.layersAtOnce,
-        bytes + more <= SampledRounding.byteLimit
-      {
+      let fits = bytes + step.byteCount <= SampledRounding.byteLimit
+      if let last = groups.last, last.count < layersAtOnce, fits {
         groups[groups.count - 1].append(step)
-        bytes += more
+        bytes += step.byteCount
       } else {
         groups.append([step])
-        bytes = more
+        bytes = step.byteCount
       }
     }
     return groups
   }
 
   private func round(
-    _ group: [Step], _ shadow: Model, _ samples: CalibrationSet
-  ) throws(Failure) -> [RoundedWeights?] {
-    let nodes = group.map { shadow.graph.nodes[$0.layer.place] }
+    _ group: [Step], _ part: GraphStages.Part, _ samples: CalibrationSet, _ kept: KeptActivations
+  ) throws(Failure) -> (rounded: [RoundedWeights?], isKept: Bool) {
     var targets: [MomentsSurvey.Target] = []
     var targetOfStep: [Int?] = []
-    for (step, node) in zip(group, nodes) {
-      guard let input = node.inputs[0] else {
+    for step in group {
+      guard let input = step.node.inputs[0] else {
         targetOfStep.append(nil)
         continue
       }
-      let isMatrix = !node.isONNX("Conv")
+      let isMatrix = !step.node.isONNX("Conv")
       let same = targets.firstIndex {
         isMatrix && $0.name == input.name && $0.rows.columns == step.rows.columns
           && $0.rows.groups == 1
@@ -96,42 +133,37 @@ struct SampledRounding {
       targetOfStep.append(same ?? targets.count)
       if same == nil { targets.append(.init(name: input.name, rows: step.rows)) }
     }
-    let survey = try MomentsSurvey(
-      model: GraphExcerpt.model(of: shadow, before: nodes), targets: targets)
-    let moments = try survey.run(
-      samples.count, workers: pool,
+    let (moments, isKept) = try MomentsSurvey(part, targets: targets).run(
+      samples.count, workers: pool, kept: kept,
       sample: { (index) throws(Failure) in try samples.sample(index) },
       finished: { [observer] in observer?.advanced(by: 1) })
-    let uses = GraphUses(shadow.graph)
-    let corrects = group.map { step in
-      job.weights.biasCorrection && step.layer.bias(shadow.graph, uses) != nil
+    let work = group.map { step in
+      (
+        step.layer, (0..<step.rows.columns).map { step.rows.weight(ofColumn: $0) },
+        correctsMeans: step.bias != nil
+      )
     }
-    let layers = group.map(\.layer)
-    let columns = group.map { step in
-      (0..<step.rows.columns).map { step.rows.weight(ofColumn: $0) }
-    }
-    return pool.map(group.count) { [targetOfStep] index in
+    let rounded = pool.map(work.count) { [targetOfStep, work] index in
       targetOfStep[index].flatMap { target in
-        layers[index].rounded(
-          moments[target], weightOfColumn: columns[index], correctsMeans: corrects[index])
+        work[index].0.rounded(
+          moments[target], weightOfColumn: work[index].1, correctsMeans: work[index].correctsMeans)
       }
     }
+    return (rounded, isKept)
   }
 
-  /// Gives the running model the rounded weights, and both models the corrected bias.
+  /// Gives the running model the rounded weights and the corrected bias.
+  ///
+  /// - Returns: the weights.
   private func install(
-    _ rounded: RoundedWeights, _ layer: FeedbackLayer, _ names: inout UniqueNames, shadow: Graph,
-    written: Graph
-  ) {
-    let name = names.make(written.nodes[layer.place].displayName + "_corrected_bias")
-    if let errors = rounded.meanErrors {
-      for graph in [shadow, written] {
-        layer.bias(graph, GraphUses(graph))?.add(errors, in: graph, named: name)
-      }
-    }
+    _ rounded: RoundedWeights, _ step: Step, _ names: inout UniqueNames, in running: Graph
+  ) -> Value {
+    let name = names.make(step.node.displayName + "_corrected_bias")
+    if let errors = rounded.meanErrors { step.bias?.add(errors, in: running, named: name) }
     let weights = Value(name: names.make(name + "_weights"))
-    weights.initializer = layer.dequantized(rounded)
-    shadow.initializers.append(weights)
-    shadow.nodes[layer.place].inputs[1] = weights
+    weights.initializer = step.layer.dequantized(rounded)
+    running.initializers.append(weights)
+    step.node.inputs[1] = weights
+    return weights
   }
 }

@@ -169,6 +169,7 @@ public struct AffineFolding {
     }
     let floats = bias.map { Float($0) }
     guard values.allSatisfy(\.isFinite), floats.allSatisfy(\.isFinite) else { return false }
+    weights.packed?.release()
     let base = node.inputs[1]?.name ?? node.displayName
     let biasName = node.inputs.count > 2 ? node.inputs[2]?.name : nil
     node.inputs = [

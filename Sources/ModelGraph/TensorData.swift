@@ -54,7 +54,7 @@ public struct TensorData: Sendable {
   public init(float32 values: [Float], dimensions: [Int]) {
     self.init(
       elementType: .float32, dimensions: dimensions,
-      storage: .packed(Bytes(TensorData.littleEndianBytes(values.map(\.bitPattern)))))
+      storage: .packed(Bytes(TensorData.littleEndianBytes(values) { $0.bitPattern })))
   }
 
   /// A tensor of 32-bit integers.
@@ -63,11 +63,19 @@ public struct TensorData: Sendable {
   public init(int32 values: [Int32], dimensions: [Int]) {
     self.init(
       elementType: .int32, dimensions: dimensions,
-      storage: .packed(Bytes(TensorData.littleEndianBytes(values))))
+      storage: .packed(Bytes(TensorData.littleEndianBytes(values) { UInt32(bitPattern: $0) })))
   }
 
-  private static func littleEndianBytes(_ values: [some FixedWidthInteger]) -> [UInt8] {
-    values.map(\.littleEndian).withUnsafeBytes(Array.init)
+  private static func littleEndianBytes<Number>(
+    _ values: [Number], bits: (Number) -> UInt32
+  ) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: 4 * values.count) { bytes, count in
+      for index in values.indices {
+        UnsafeMutableRawBufferPointer(bytes).storeBytes(
+          of: bits(values[index]).littleEndian, toByteOffset: 4 * index, as: UInt32.self)
+      }
+      count = 4 * values.count
+    }
   }
 
   /// Number of elements.
@@ -104,12 +112,14 @@ public struct TensorData: Sendable {
   /// - Complexity: O(elements).
   public var float32Values: [Float]? {
     guard elementType == .float32, let packed else { return nil }
-    let words = packed.load(UInt32.self)
-    return [Float](unsafeUninitializedCapacity: words.count) { floats, count in
-      for index in words.indices {
-        floats[index] = Float(bitPattern: UInt32(littleEndian: words[index]))
+    return packed.withUnsafeBytes { bytes in
+      [Float](unsafeUninitializedCapacity: bytes.count / 4) { floats, count in
+        for index in 0..<bytes.count / 4 {
+          let word = bytes.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)
+          floats[index] = Float(bitPattern: UInt32(littleEndian: word))
+        }
+        count = bytes.count / 4
       }
-      count = words.count
     }
   }
 

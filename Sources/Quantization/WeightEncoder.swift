@@ -14,7 +14,7 @@ struct WeightEncoder: Sendable {
 
   /// Float bytes that a slab of whole rows holds at most; a tensor whose channels aren't whole rows
   /// is one slab.
-  private static let slabBytes = 16 << 20
+  private static let slabBytes = 4 << 20
 
   var layout: ChannelLayout { recipe.layout }
 
@@ -56,36 +56,40 @@ struct WeightEncoder: Sendable {
     guard let bytes = source.packed else {
       preconditionFailure("only packed tensors are planned")
     }
-    let encoded = FloatReader.withFloats(bytes, source.elementType, elements) { floats in
-      encode(floats, channels)
+    var parameters = EncodedParameters(firstChannel: channels.lowerBound)
+    var stored = [UInt8](repeating: 0, count: elements.count * elementByteCount)
+    stored.withUnsafeMutableBytes { output in
+      guard recipe.storage.axis != nil else {
+        return encodePerTensor(bytes, into: output, &parameters)
+      }
+      FloatReader.withFloats(bytes, source.elementType, elements) { floats in
+        if let block = recipe.storage.block {
+          encodeBlocks(block, floats, channels, into: output, &parameters)
+        } else {
+          encodePerChannel(floats, channels, into: output, &parameters)
+        }
+      }
+      release(elements)
     }
-    let width = FloatReader.width(source.elementType)
-    bytes[elements.lowerBound * width..<elements.upperBound * width].release()
     return EncodedSlab(
       byteOffset: recipe.storage.elementType.byteCount(of: elements.lowerBound) ?? 0,
-      integers: encoded.integers, parameters: encoded.parameters)
+      integers: arranged(stored), parameters: parameters)
   }
 
-  private func encode(
-    _ floats: UnsafeBufferPointer<Float>, _ channels: Range<Int>
-  ) -> (integers: [UInt8], parameters: EncodedParameters) {
-    var parameters = EncodedParameters(firstChannel: channels.lowerBound)
-    var stored = [UInt8](repeating: 0, count: floats.count * elementByteCount)
-    stored.withUnsafeMutableBytes { output in
-      if let block = recipe.storage.block {
-        encodeBlocks(block, floats, channels, into: output, &parameters)
-      } else if recipe.storage.axis == nil {
-        encodePerTensor(floats, into: output, &parameters)
-      } else {
-        encodePerChannel(floats, channels, into: output, &parameters)
-      }
-    }
+  /// Gives mapped elements back.
+  private func release(_ elements: Range<Int>) {
+    let width = FloatReader.width(source.elementType)
+    source.packed?[elements.lowerBound * width..<elements.upperBound * width].release()
+  }
+
+  /// Integers of a byte or two as the storage has them.
+  private func arranged(_ stored: [UInt8]) -> [UInt8] {
     var integers = recipe.storage.elementType == .int4 ? packed(stored) : stored
     if recipe.storage.arrangement == .blockRows {
       let shift: UInt8 = recipe.storage.elementType == .int4 ? 0x88 : 0x80
       for index in integers.indices { integers[index] ^= shift }
     }
-    return (integers, parameters)
+    return integers
   }
 
   /// Two 4-bit integers to a byte.
@@ -150,27 +154,52 @@ struct WeightEncoder: Sendable {
     }
   }
 
-  /// One grid for the tensor; rounding still balances the errors of each output channel.
+  /// One grid for the tensor; rounding still balances the errors of each output channel. Where
+  /// channels are rows they are read some at a time.
   private func encodePerTensor(
-    _ floats: UnsafeBufferPointer<Float>, into output: UnsafeMutableRawBufferPointer,
+    _ bytes: Bytes, into output: UnsafeMutableRawBufferPointer,
     _ parameters: inout EncodedParameters
   ) {
-    let whole = ChannelQuantizer(recipe: recipe, capacity: 0)
-    var grid = rounded?.grid(0) ?? whole.grid(floats)
-    let rows = ChannelRows(
-      layout: layout, firstChannel: 0, floats: floats, elementByteCount: elementByteCount)
+    var grid = wholeGrid(bytes)
     let quantizer = ChannelQuantizer(recipe: recipe, capacity: layout.elementsPerChannel)
     var moments = RoundingMoments()
-    forEachTile(rows, 0..<layout.channels, into: output) { channel in
-      let row = rows.row(channel)
-      round(row, channel, grid, quantizer)
-      moments.add(quantizer.moments(row, zeroPoint: grid.zeroPoint))
-      rows.store(quantizer.integers, channel, into: output)
+    let count = layout.elementsPerChannel
+    let perPart =
+      layout.outer == 1 ? max(1, WeightEncoder.slabBytes / (4 * max(1, count))) : layout.channels
+    for first in stride(from: 0, to: layout.channels, by: max(1, perPart)) {
+      let part = first..<min(layout.channels, first + perPart)
+      let elements = part.lowerBound * count..<part.upperBound * count
+      let target = UnsafeMutableRawBufferPointer(
+        rebasing: output[
+          elements.lowerBound * elementByteCount..<elements.upperBound * elementByteCount])
+      FloatReader.withFloats(bytes, source.elementType, elements) { floats in
+        let rows = ChannelRows(
+          layout: layout, firstChannel: first, floats: floats, elementByteCount: elementByteCount)
+        forEachTile(rows, part, into: target) { channel in
+          let row = rows.row(channel)
+          round(row, channel, grid, quantizer)
+          moments.add(quantizer.moments(row, zeroPoint: grid.zeroPoint))
+          rows.store(quantizer.integers, channel, into: target)
+        }
+      }
+      release(elements)
     }
     if correctsScale { grid.scale = moments.correctedScale(grid.scale) }
     parameters.scales = [grid.scale]
     parameters.zeroPoints = [grid.zeroPoint]
     parameters.signal = moments.valueSquares
     parameters.noise = moments.squaredError(scale: Double(grid.scale))
+  }
+
+  /// The grid for all weights; only where nothing has chosen it these are looked at.
+  private func wholeGrid(_ bytes: Bytes) -> AffineGrid {
+    if let rounded { return rounded.grid(0) }
+    let quantizer = ChannelQuantizer(recipe: recipe, capacity: 0)
+    guard recipe.steps.isEmpty else {
+      return quantizer.grid(UnsafeBufferPointer(start: nil, count: 0))
+    }
+    return FloatReader.withFloats(bytes, source.elementType, 0..<source.elementCount) {
+      quantizer.grid($0)
+    }
   }
 }

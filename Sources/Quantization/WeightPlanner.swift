@@ -45,8 +45,7 @@ public struct WeightPlanner {
   /// - Complexity: O(nodes + bytes of weights).
   public func plan(_ model: Model) -> QuantizationPlan {
     let candidates = candidates(of: model)
-    var forecast = ActivationForecast()
-    let decisions = candidates.map { candidate in decide(candidate, &forecast) }
+    let decisions = decisions(candidates)
     let scans = scan(
       zip(candidates, decisions).map { candidate, decision in
         if case .quantize = decision { candidate.source } else { nil }
@@ -125,6 +124,12 @@ public struct WeightPlanner {
     guard let operators = settings.perChannelOperators else { return settings.perChannel }
     return settings.perChannel
       && uses.allSatisfy { $0.isDirect && operators.contains($0.node.operatorType) }
+  }
+
+  /// What the graph says of each candidate; the forecast of activations ends with it.
+  private func decisions(_ candidates: [Candidate]) -> [ConstantPlan.Decision] {
+    var forecast = ActivationForecast()
+    return candidates.map { decide($0, &forecast) }
   }
 
   private func decide(
@@ -235,12 +240,13 @@ public struct WeightPlanner {
 
   // MARK: Scan
 
-  /// Weights of models up to this size stay resident between the scan and the rounding.
+  /// Weights of models up to this size stay resident between the scan and the rounding, where nothing
+  /// is looked for between.
   public static let keptPageLimit = 128 << 20
 
   /// The largest magnitude of each tensor (not finite if any element isn't).
   private func scan(_ sources: [TensorData?]) -> [Float?] {
-    let chunk = 4 << 20
+    let chunk = 1 << 20
     var tasks: [(tensor: Int, bytes: Bytes)] = []
     for (index, source) in sources.enumerated() {
       guard let bytes = source?.packed else { continue }
@@ -251,7 +257,7 @@ public struct WeightPlanner {
       }
     }
     let total = tasks.reduce(0) { $0 + $1.bytes.count }
-    let keepsPages = total <= WeightPlanner.keptPageLimit
+    let keepsPages = settings.bits > 0 && total <= WeightPlanner.keptPageLimit
     let found = pool.map(tasks.count) { [tasks] index in
       let task = tasks[index]
       let largest = sources[task.tensor].map { source in

@@ -51,6 +51,17 @@ public struct IntegerCounts: Hashable, Sendable {
     self.counts = counts
   }
 
+  /// How often integers of a set occur.
+  func total(of set: Set<Int32>) -> Int {
+    zip(values, counts).reduce(0) { set.contains(Int32($1.0)) ? $0 + $1.1 : $0 }
+  }
+
+  /// Bits that the integers need, signed; 1 for none.
+  public var bits: Int {
+    let magnitude = max(Int(values.last ?? 0), -1 - Int(values.first ?? 0))
+    return max(1, Int.bitWidth - max(0, magnitude).leadingZeroBitCount + 1)
+  }
+
   /// The place of each integer among the distinct ones, in a table over all integers.
   var places: [UInt16] {
     var table = [UInt16](repeating: 0, count: IntegerTable.size)

@@ -35,15 +35,17 @@ public struct EntropyStream: Sendable {
   public init?(_ integers: [Int16], segments: Int = 1) {
     let counts = IntegerCounts(integers)
     guard let table = EntropyTable(counts.counts), segments > 0 else { return nil }
-    let (symbols, slots) = table.encoderTables()
     let length = (integers.count + segments - 1) / segments
-    var words = [UInt64](repeating: 0, count: (integers.count + 1) * table.log / 64 + 2)
     var ends = [UInt64](repeating: 0, count: (integers.count + length - 1) / length)
-    bitCount = gs_entropy_encode(
-      integers, integers.count, counts.places, symbols, slots, Int32(table.log), &words, length,
-      &ends)
+    var bitCount = 0
+    words = [UInt64](unsafeUninitializedCapacity: table.wordLimit(of: counts.counts)) {
+      words, count in
+      guard let base = words.baseAddress else { return }
+      bitCount = table.encode(integers, counts, segment: length, into: base, &ends)
+      count = bitCount / 64 + 1
+    }
+    self.bitCount = bitCount
     values = counts.values
-    self.words = Array(words[...(bitCount / 64)])
     segmentEnds = ends
     self.table = table
   }

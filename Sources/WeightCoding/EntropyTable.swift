@@ -70,6 +70,34 @@ struct EntropyTable {
     }
   }
 
+  /// Words of 64 bits that a message with these counts fills at most.
+  func wordLimit(of counts: [Int]) -> Int {
+    let bits = zip(counts, frequencies).reduce(log) { $0 + $1.0 * mostBits($1.1) }
+    return bits / 64 + 2
+  }
+
+  /// Bits that a symbol with so many states adds to a message at most.
+  private func mostBits(_ frequency: Int) -> Int {
+    frequency < 2 ? log : log - (Int.bitWidth - 1 - (frequency - 1).leadingZeroBitCount)
+  }
+
+  /// Codes integers whose distinct ones the table is for.
+  ///
+  /// - Parameters:
+  ///   - segment: integers of a segment.
+  ///   - words: room for `wordLimit` words.
+  ///   - ends: room for the state at each segment's end.
+  /// - Returns: the bits of all words; of the last word those at its high end.
+  /// - Complexity: O(integers + states).
+  func encode(
+    _ integers: [Int16], _ counts: IntegerCounts, segment: Int,
+    into words: UnsafeMutablePointer<UInt64>, _ ends: inout [UInt64]
+  ) -> Int {
+    let (symbols, slots) = encoderTables()
+    return gs_entropy_encode(
+      integers, integers.count, counts.places, symbols, slots, Int32(log), words, segment, &ends)
+  }
+
   /// The symbol of each state.
   func symbols() -> [Int] {
     let states = 1 << log
@@ -85,7 +113,7 @@ struct EntropyTable {
   }
 
   /// The tables of `gs_entropy_encode`.
-  func encoderTables() -> (symbols: [gs_entropy_symbol], slots: [UInt16]) {
+  private func encoderTables() -> (symbols: [gs_entropy_symbol], slots: [UInt16]) {
     let states = 1 << log
     var starts: [Int] = []
     var start = 0
@@ -101,9 +129,7 @@ struct EntropyTable {
       next[symbol] += 1
     }
     let symbols = zip(frequencies, starts).map { frequency, start in
-      let most =
-        frequency < 2
-        ? log : log - (Int.bitWidth - 1 - (frequency - 1).leadingZeroBitCount)
+      let most = mostBits(frequency)
       let threshold = frequency < 2 ? states : frequency << most
       return gs_entropy_symbol(
         bits_bias: UInt32(most << 16 - threshold), slot_bias: Int32(start - frequency))

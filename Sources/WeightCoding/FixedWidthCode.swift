@@ -1,38 +1,76 @@
 import CKernels
 
-/// Stores integers of a fixed number of bits in the smallest of the format's forms.
-public enum FixedWidthCode {
-  /// Stores integers.
+/// The smallest of the format's forms for integers of a fixed number of bits; of equally small ones
+/// the plainest. Its size is known before it is made.
+public struct FixedWidthCode {
+  /// Bytes of the form.
+  public let byteCount: Int
+  private let integers: [Int16]
+  private let counts: IntegerCounts
+  private let bits: Int
+  private let form: Form
+
+  private enum Form {
+    case plain
+    case indexing(width: Int)
+    case sparse(SparseCode)
+  }
+
+  /// Finds the form.
   ///
   /// - Parameters:
   ///   - integers: the elements, each within `bits` signed bits.
+  ///   - counts: how often each occurs.
   ///   - bits: 1 to 16.
   ///   - zeroPoints: the integer that stands for zero in each of the equally large runs of elements
   ///     that the format takes for channels; at least one.
-  /// - Returns: the smallest form; of equally small ones the plainest.
-  /// - Complexity: O(elements + 65,536).
-  public static func encode(_ integers: [Int16], bits: Int, zeroPoints: [Int32]) -> CodedWeights {
+  /// - Complexity: O(elements), where few elements are zero points O(distinct integers).
+  public init(
+    _ integers: [Int16], _ counts: IntegerCounts, bits: Int, zeroPoints: [Int32]
+  ) {
+    self.integers = integers
+    self.counts = counts
+    self.bits = bits
     let plainSize = (bits * integers.count + 7) / 8
-    guard !integers.isEmpty else { return plain(integers, bits: bits) }
-    let counts = IntegerCounts(integers)
-    let width = indexWidth(counts.values.count)
-    let indexed = (bits + bits * counts.values.count + width * integers.count + 7) / 8
-    let sparse = SparseCode(
-      integers, zeroPoints: zeroPoints, entryBits: width,
-      headerBits: 8 + 32 + bits + bits * counts.values.count)
-    if let sparse, sparse.byteCount < min(plainSize, indexed) {
-      return CodedWeights(
-        compression: .sparse, bytes: sparse.encode(counts, bits: bits, integers))
+    let width = FixedWidthCode.indexWidth(counts.values.count)
+    let header = bits + bits * counts.values.count
+    let indexed = (header + width * integers.count + 7) / 8
+    let least = min(plainSize, indexed)
+    let zeros = counts.total(of: Set(zeroPoints))
+    let mayBeSparse =
+      SparseCode.leastByteCount(integers.count - zeros, entryBits: width, header) < least
+    if mayBeSparse, !integers.isEmpty,
+      let sparse = SparseCode(
+        integers, zeroPoints: zeroPoints, entryBits: width, headerBits: 8 + 32 + header),
+      sparse.byteCount < least
+    {
+      form = .sparse(sparse)
+      byteCount = sparse.byteCount
+    } else if indexed < plainSize {
+      form = .indexing(width: width)
+      byteCount = indexed
+    } else {
+      form = .plain
+      byteCount = FixedWidthCode.plainByteCount(integers.count, bits: bits)
     }
-    if indexed < plainSize {
-      return CodedWeights(
+  }
+
+  /// Stores the integers.
+  ///
+  /// - Complexity: O(elements + 65,536); memory for the result alone.
+  public func encode() -> CodedWeights {
+    switch form {
+    case .plain: FixedWidthCode.plain(integers, bits: bits)
+    case .sparse(let sparse):
+      CodedWeights(compression: .sparse, bytes: sparse.encode(counts, bits: bits, integers))
+    case .indexing(let width):
+      CodedWeights(
         compression: .indexing,
-        bytes: BitStream.bytes(count: indexed) { stream in
+        bytes: BitStream.bytes(count: byteCount) { stream in
           stream.put(distinct: counts.values, bits: bits)
           gs_bits_put_entries(&stream, integers, integers.count, counts.places, Int32(width))
         })
     }
-    return plain(integers, bits: bits)
   }
 
   /// Bits of an index among that many.
@@ -55,10 +93,16 @@ public enum FixedWidthCode {
     }
   }
 
-  /// Fields from the lowest bit on; above 8 bits in units of 16-bit words.
-  private static func fields(_ integers: [Int16], bits: Int) -> [UInt8] {
+  /// Bytes of that many integers as they are, or as fields; those lie above 8 bits in units of 16-bit
+  /// words.
+  private static func plainByteCount(_ count: Int, bits: Int) -> Int {
     let unit = bits > 8 ? 16 : 8
-    let byteCount = (bits * integers.count + unit - 1) / unit * (unit / 8)
+    return (bits * count + unit - 1) / unit * (unit / 8)
+  }
+
+  /// Fields from the lowest bit on.
+  private static func fields(_ integers: [Int16], bits: Int) -> [UInt8] {
+    let byteCount = plainByteCount(integers.count, bits: bits)
     return [UInt8](unsafeUninitializedCapacity: byteCount + 8) { bytes, count in
       guard let out = bytes.baseAddress else { return }
       out.initialize(repeating: 0, count: byteCount)
@@ -78,6 +122,11 @@ private struct SparseCode {
   let byteCount: Int
 
   private static let gapWidths = 2...10
+
+  /// Bytes that so many elements beside zero points take at least, behind `header` bits.
+  static func leastByteCount(_ count: Int, entryBits: Int, _ header: Int) -> Int {
+    (8 + 32 + header + count * (gapWidths.lowerBound + entryBits) + 7) / 8
+  }
 
   /// Nil where the elements don't divide into channels or are too many to count.
   init?(_ integers: [Int16], zeroPoints: [Int32], entryBits: Int, headerBits: Int) {

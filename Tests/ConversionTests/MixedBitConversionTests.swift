@@ -99,4 +99,11 @@ import Testing
     let hopeless = try tuner.largestError { (_) throws(Failure) in 0.1 }
     #expect(!hopeless.isReached)
   }
+
+  @Test func aMarginIsTwiceTheStandardError() {
+    #expect(abs(MixedBitTrial.margin([0.01, 0.02, 0.03]) - 2 * 0.01 / 3.0.squareRoot()) < 1e-12)
+    #expect(MixedBitTrial.margin([0.02, 0.02]) == 0)
+    #expect(abs(MixedBitTrial.margin([0.06]) - 0.01) < 1e-12)
+    #expect(MixedBitTrial.margin([]) == 0)
+  }
 }

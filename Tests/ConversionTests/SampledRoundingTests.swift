@@ -1,4 +1,7 @@
 import Foundation
+import ModelFormats
+import Quantization
+import Support
 import Testing
 
 @testable import Conversion
@@ -41,13 +44,68 @@ import Testing
     }
   }
 
-  /// Weights of integer kernels are bound otherwise, and steps of mixed bits are chosen already.
-  @Test(arguments: ["quant_type=DYNAMIC_QUANT", "quant_type=WEIGHT_QUANT\nbit_num=0"])
-  func otherQuantizationsIgnoreTheKey(type: String) throws {
+  /// Weights of integer kernels are bound otherwise.
+  @Test func dynamicQuantizationIgnoresTheKey() throws {
     try DigitFolder.with { folder in
       let job = try folder.job(
-        "[common_quant_param]\n\(type)\n[weight_quant_param]\nquant_strategy=GPTQ")
+        "[common_quant_param]\nquant_type=DYNAMIC_QUANT\n[weight_quant_param]\nquant_strategy=GPTQ")
       #expect(!job.roundsOnSamples)
+    }
+  }
+
+  @Test(arguments: ["init_scale=0.2", "target_bits=2.5", "target_size=0.1"])
+  func chosenBitsAreRoundedOnSamplesToo(aim: String) throws {
+    try DigitFolder.with { folder in
+      let sections = { (strategy: String) in
+        Self.sections(bits: 0, strategy) + "\n[mixed_bit_weight_quant_param]\n\(aim)"
+      }
+      let plain = try cosine(folder, sections("MAX_MIN"))
+      var job = try folder.job(sections("GPTQ"))
+      let (outcome, warnings) = try Converter(job).run()
+      let sampled = try #require(outcome.quality?.outputs.first).cosine
+      #expect(1 - sampled < (1 - plain) * 0.9, "\(plain) without samples, \(sampled) with")
+      #expect(warnings.isEmpty)
+      if aim.hasPrefix("target_bits") { #expect(try #require(outcome.mixed).meanBits <= 2.5) }
+      guard aim.hasPrefix("target_size") else { return }
+      job.writesMSLite = true
+      let size = try Converter(job).run().outcome.outputByteCount
+      let float = try MappedFile(path: job.modelPath).count
+      #expect(size <= float / 10 && Double(size) > Double(float) * 0.099)
+    }
+  }
+
+  @Test func itIsToldWhereNothingCanBeRounded() throws {
+    try DigitFolder.with { folder in
+      let warnings = try Converter(try folder.job(Self.sections(bits: 12, "GPTQ"))).run().warnings
+      #expect(warnings.map(\.code) == [.keyWithoutEffect])
+      #expect(warnings.first?.notes.contains { $0.hasSuffix("of more than 8 bits") } ?? false)
+    }
+  }
+
+  /// Whatever is kept between groups of layers: the same integers as by computing all again.
+  @Test(arguments: [1, 2]) func keepingActivationsChangesNothing(layers: Int) throws {
+    try DigitFolder.with { folder in
+      let job = try folder.job(Self.sections(bits: 3, "GPTQ"))
+      let pool = WorkerPool(threads: 2)
+      let files = try [0, 20_000, 1 << 30].map { limit in
+        let (model, running) = (
+          try QuantizedInput(job: job).load().model, try QuantizedInput(job: job).load().model
+        )
+        let samples = try #require(try job.reportSamples?.open(model, shapes: [:]))
+        let plan = WeightPlanner(job.weights, pool: pool).plan(model)
+        var rounding = SampledRounding(job: job, pool: pool, observer: nil)
+        (rounding.layersAtOnce, rounding.keptByteLimit) = (layers, limit)
+        let rounded = try rounding.run(plan, model, running: running, samples)
+        #expect(rounded.count == plan.quantized.count)
+        rounding.correctBiases(rounded, plan, in: model)
+        Quantizer.apply(plan, rounded: rounded)
+        _ = try OpsetUpgrade.raise(model, to: 21)
+        let path = folder.url.appending(path: "kept\(limit).onnx").path
+        _ = try ONNXWriter(model).write(to: path, pool: pool) { _, _ in }
+        return try Data(contentsOf: URL(filePath: path))
+      }
+      #expect(files[0] == files[1])
+      #expect(files[0] == files[2])
     }
   }
 

@@ -1,3 +1,4 @@
+import CKernels
 import Glibc
 import ModelGraph
 import Support
@@ -85,6 +86,35 @@ import Testing
     let recipe = planner.plan(plan, planner.survey(plan), relativeError: 1e-9).quantized[0].recipe
     #expect(recipe.storage.bits == 16)
     #expect(abs(Dequantization.floats(source, recipe)[17] - 1e6) < 100)
+  }
+
+  /// The loops over bins against plain ones.
+  @Test(arguments: [0, 1, 15, 16, 17, 1000], [0.003, 0.4, 7]) func binsAreSummed(
+    count: Int, ratio: Double
+  ) {
+    var numbers = TestNumbers(seed: UInt64(count))
+    var table = [UInt32](repeating: 0, count: 4096)
+    for _ in 0..<count { table[numbers.integer(0...4095)] += UInt32(numbers.integer(1...9)) }
+    var places = [Int32](repeating: 0, count: 4096)
+    var counts = [UInt32](repeating: 0, count: 4096)
+    let kept = gs_keep_bins(table, table.count, -2048, &places, &counts)
+    let bins = table.indices.filter { table[$0] > 0 }
+    #expect(places.prefix(kept).map(Int.init) == bins.map { $0 - 2048 })
+    #expect(Array(counts.prefix(kept)) == bins.map { table[$0] })
+    var error = 0.0
+    var sums: [(multiple: Double, count: Int64)] = []
+    for bin in bins {
+      let value = Double(bin - 2048) * ratio
+      let multiple = value.rounded(.toNearestOrEven)
+      error += Double(table[bin]) * (value - multiple) * (value - multiple)
+      if sums.last?.multiple != multiple { sums.append((multiple, 0)) }
+      sums[sums.count - 1].count += Int64(table[bin])
+    }
+    let found = gs_bin_error(places, counts, kept, ratio)
+    #expect(abs(found - error) <= 1e-9 * (error + 1e-9))
+    var merged = [Int64](repeating: 0, count: kept)
+    let mergedCount = gs_multiple_counts(places, counts, kept, ratio, &merged)
+    #expect(Array(merged.prefix(mergedCount)) == sums.map(\.count))
   }
 
   @Test func theHistogramTellsErrorAndEntropy() throws {

@@ -25,12 +25,25 @@ import WeightCoding
     bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
 
+  private static func fixed(
+    _ integers: [Int16], bits: Int, zeroPoints: [Int32]
+  ) -> CodedWeights {
+    let code = FixedWidthCode(
+      integers, IntegerCounts(integers), bits: bits, zeroPoints: zeroPoints)
+    let coded = code.encode()
+    #expect(coded.bytes.count == code.byteCount)
+    return coded
+  }
+
+  private static func entropy(_ integers: [Int16], number: (Int16) -> Float) -> CodedWeights? {
+    EntropyCode.encode(integers, IntegerCounts(integers), number: number)
+  }
+
   @Test func thereAreGoldenStreams() { #expect(Self.golden.count == 29) }
 
   @Test(arguments: golden)
   func theSmallestFormIsTheScriptsBitForBit(golden: Golden) throws {
-    let coded = FixedWidthCode.encode(
-      golden.values, bits: golden.bits, zeroPoints: golden.zeroPoints)
+    let coded = Self.fixed(golden.values, bits: golden.bits, zeroPoints: golden.zeroPoints)
     let isRaw = coded.compression == .none
     #expect(isRaw == (golden.best == "bitPacking" && (golden.bits == 8 || golden.bits == 16)))
     if isRaw {
@@ -47,7 +60,7 @@ import WeightCoding
   func theEntropyCodeIsTheScriptsBitForBit(golden: Golden) throws {
     let zeroPoint = Int32(golden.zeroPoints[0])
     let coded = try #require(
-      EntropyCode.encode(golden.values) { 0.5 * Float(Int32($0) - zeroPoint) })
+      Self.entropy(golden.values) { 0.5 * Float(Int32($0) - zeroPoint) })
     #expect(coded.compression == .entropy)
     #expect(Self.hex(coded.bytes) == golden.forms["entropy"])
   }
@@ -83,12 +96,12 @@ import WeightCoding
     for (count, channels) in [(1, 1), (2, 2), (63, 3), (1000, 10), (70_000, 7)] {
       let integers = Self.integers(kind, bits: bits, count: count, seed: UInt64(count + bits))
       let zeroPoints = (0..<channels).map { Int32($0 % 2 == 0 ? 0 : -1) }
-      let coded = FixedWidthCode.encode(integers, bits: bits, zeroPoints: zeroPoints)
+      let coded = Self.fixed(integers, bits: bits, zeroPoints: zeroPoints)
       let decoded = ReferenceDecoders.decode(
         coded, bits: bits, count: count, zeroPoints: zeroPoints)
       #expect(decoded == integers.map(Int.init), "\(kind) \(bits) bits \(count)")
       #expect(coded.bytes.count <= (bits * count + 7) / 8 + 1)
-      guard let entropy = EntropyCode.encode(integers, number: { Float($0) }) else {
+      guard let entropy = Self.entropy(integers, number: { Float($0) }) else {
         #expect(Set(integers).count > 1 << 14)
         continue
       }
@@ -98,16 +111,16 @@ import WeightCoding
   }
 
   @Test func nothingIsStoredOfNothing() {
-    #expect(FixedWidthCode.encode([], bits: 8, zeroPoints: [0]).bytes.isEmpty)
-    #expect(FixedWidthCode.encode([], bits: 3, zeroPoints: [0]).bytes.isEmpty)
-    #expect(EntropyCode.encode([]) { Float($0) } == nil)
+    #expect(Self.fixed([], bits: 8, zeroPoints: [0]).bytes.isEmpty)
+    #expect(Self.fixed([], bits: 3, zeroPoints: [0]).bytes.isEmpty)
+    #expect(Self.entropy([]) { Float($0) } == nil)
   }
 
   /// Messages that end with their last word full are the decoder's hardest.
   @Test func everyLengthOfMessageDecodes() throws {
     for count in 1...300 {
       let integers = Self.integers("bell", bits: 6, count: count, seed: 9)
-      let coded = try #require(EntropyCode.encode(integers) { Float($0) })
+      let coded = try #require(Self.entropy(integers) { Float($0) })
       #expect(
         ReferenceDecoders.entropy(coded.bytes, count: count) == integers.map { Float($0) })
     }
@@ -116,7 +129,7 @@ import WeightCoding
   @Test func theSizeIsKnownBeforehand() throws {
     for bits in [3, 6, 9, 13] {
       let integers = Self.integers("bell", bits: bits, count: 50_000, seed: 5)
-      let coded = try #require(EntropyCode.encode(integers) { Float($0) })
+      let coded = try #require(Self.entropy(integers) { Float($0) })
       let expected = try #require(EntropyCode.byteCount(of: IntegerCounts(integers).counts))
       #expect(abs(coded.bytes.count - expected) <= coded.bytes.count / 500 + 16)
     }

@@ -14,6 +14,21 @@ void gs_count_integers(const int16_t *values, size_t count, uint32_t *counts);
 /// Adds how often each round(value * inverse) occurs, halves to even, kept within 16 bits.
 void gs_count_rounded(const float *values, size_t count, float inverse, uint32_t *counts);
 
+/// Keeps the entries of a table of `count` that aren't 0: their places, counted from `first`, and what
+/// they hold.
+///
+/// Returns how many there are.
+size_t gs_keep_bins(const uint32_t *table, size_t count, int32_t first, int32_t *places, uint32_t *counts);
+
+/// Sum over bins of count * (x - round(x))^2 with x = place * ratio.
+double gs_bin_error(const int32_t *places, const uint32_t *counts, size_t count, double ratio);
+
+/// Adds up the counts of neighbouring bins that have the same round(place * ratio), halves to even; places
+/// ascend.
+///
+/// Returns how many sums there are.
+size_t gs_multiple_counts(const int32_t *places, const uint32_t *counts, size_t count, double ratio, int64_t *merged);
+
 /// values + 2^(bits-1) as a stream of fields of `bits` bits, each from its lowest bit on, bytes filled from
 /// their lowest bit. `out` has (count * bits + 7) / 8 bytes.
 void gs_pack_fields(const int16_t *values, size_t count, int bits, uint8_t *out);

@@ -7,51 +7,50 @@ import Support
 /// the float model.
 ///
 /// The model's constants are exchanged while a session is made and put back after it; nothing is
-/// written. What a recipe makes of a constant is kept until the constant gets another one.
+/// written.
 final class MixedBitTrial {
   private let model: Model
   private let feeds: [[String: TensorData]]
   private let expected: [[(name: String, data: TensorData)]]
-  private let threads: Int
-  private var made: [String: (recipe: WeightRecipe, data: TensorData)] = [:]
+  private let pool: WorkerPool
   /// How often results were compared.
   private(set) var count = 0
 
   /// Runs the float model.
   ///
   /// - Throws: a model that the engine can't run.
-  init(_ model: Model, feeds: [[String: TensorData]], threads: Int) throws(Failure) {
+  init(_ model: Model, feeds: [[String: TensorData]], pool: WorkerPool) throws(Failure) {
     self.model = model
     self.feeds = feeds
-    self.threads = threads
-    let session = try InferenceSession(model: model, options: .init(threads: threads))
-    expected = try feeds.map { feed throws(Failure) in
+    self.pool = pool
+    expected = try MixedBitTrial.results(model, feeds, pool)
+    FreedMemory.giveBack()
+  }
+
+  private static func results(
+    _ model: Model, _ feeds: [[String: TensorData]], _ pool: WorkerPool
+  ) throws(Failure) -> [[(name: String, data: TensorData)]] {
+    let session = try InferenceSession(model: model, options: .init(threads: pool.workerCount))
+    return try feeds.map { feed throws(Failure) in
       try session.run(feed).map { ($0.name, $0.data) }
     }
   }
 
-  /// How far the results are off with the weights of a plan: of each float result the sums over all
-  /// samples.
+  /// How far the results are off with the weights of a plan: the sums of each sample's float results.
   ///
   /// - Parameter only: the only constant that is exchanged; nil for all.
-  func sums(_ plan: QuantizationPlan, only: Int? = nil) throws(Failure) -> [PairSums] {
+  func comparisons(_ plan: QuantizationPlan, only: Int? = nil) throws(Failure) -> [[PairSums]] {
     count += 1
-    let quantized = plan.quantized
-    let chosen = quantized.indices.filter { only == nil || $0 == only }
-    let replaced = chosen.map { index in
-      let (constant, recipe) = (quantized[index].plan, quantized[index].recipe)
-      return (constant.value, constant.source, dequantized(constant, recipe))
-    }
-    for (value, _, data) in replaced { MixedBitTrial.set(value, data) }
-    defer { for (value, source, _) in replaced { MixedBitTrial.set(value, source) } }
-    let session = try InferenceSession(model: model, options: .init(threads: threads))
-    var sums: [PairSums] = []
-    for (feed, expected) in zip(feeds, expected) {
+    let session = try session(plan, only: only)
+    return try zip(feeds, expected).map { feed, expected throws(Failure) in
       let results = try session.run(feed)
-      let pairs = zip(expected, results).compactMap { MixedBitTrial.compare($0.data, $1.data) }
-      if sums.isEmpty { sums = pairs } else { for i in sums.indices { sums[i].add(pairs[i]) } }
+      return zip(expected, results).compactMap { MixedBitTrial.compare($0.data, $1.data) }
     }
-    return sums
+  }
+
+  /// The same over all samples.
+  func sums(_ plan: QuantizationPlan, only: Int? = nil) throws(Failure) -> [PairSums] {
+    MixedBitTrial.total(try comparisons(plan, only: only))
   }
 
   /// The least cosine of a result with the weights of a plan; 1 without float results.
@@ -59,11 +58,47 @@ final class MixedBitTrial {
     try sums(plan).map(\.cosine).min() ?? 1
   }
 
-  private func dequantized(_ constant: ConstantPlan, _ recipe: WeightRecipe) -> TensorData {
-    if let known = made[constant.value.name], known.recipe == recipe { return known.data }
-    let data = Dequantization.tensor(constant.source, recipe)
-    made[constant.value.name] = (recipe, data)
-    return data
+  /// A cosine that other samples keep too: that of the samples less twice its standard error, or, of
+  /// a single sample, less a sixth of what it misses of 1.
+  func carefulCosine(_ plan: QuantizationPlan) throws(Failure) -> Double {
+    let comparisons = try comparisons(plan)
+    let results = MixedBitTrial.total(comparisons).enumerated().map { index, sums in
+      let misses = comparisons.map { 1 - $0[index].cosine }
+      return sums.cosine - MixedBitTrial.margin(misses)
+    }
+    return results.min() ?? 1
+  }
+
+  /// Twice the standard error of the mean of what samples miss, and at least a sixth of it where there
+  /// is only one.
+  static func margin(_ misses: [Double]) -> Double {
+    let count = Double(misses.count)
+    let mean = misses.reduce(0, +) / max(1, count)
+    guard count > 1 else { return mean / 6 }
+    let squares = misses.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    return 2 * (squares / (count - 1) / count).squareRoot()
+  }
+
+  private static func total(_ comparisons: [[PairSums]]) -> [PairSums] {
+    guard var sums = comparisons.first else { return [] }
+    for pairs in comparisons.dropFirst() { for i in sums.indices { sums[i].add(pairs[i]) } }
+    return sums
+  }
+
+  private func session(
+    _ plan: QuantizationPlan, only: Int?
+  ) throws(Failure) -> InferenceSession {
+    let quantized = plan.quantized
+    let chosen = quantized.indices.filter { only == nil || $0 == only }
+    let work = chosen.map { (quantized[$0].plan.source, quantized[$0].recipe) }
+    let made = pool.map(work.count) { [work] in Dequantization.tensor(work[$0].0, work[$0].1) }
+    for (index, data) in zip(chosen, made) { MixedBitTrial.set(quantized[index].plan.value, data) }
+    defer {
+      for index in chosen {
+        MixedBitTrial.set(quantized[index].plan.value, quantized[index].plan.source)
+      }
+    }
+    return try InferenceSession(model: model, options: .init(threads: pool.workerCount))
   }
 
   private static func set(_ value: Value, _ data: TensorData) {

@@ -13,7 +13,8 @@ struct StepTuner {
 
   static let range = 0.0005...0.7
   private static let start = 0.02
-  /// The interval is narrow enough when its ends differ by this factor.
+  /// The interval is narrow enough when its ends differ by this factor, and an error is large enough
+  /// when its cosine says that this factor is left.
   private static let tolerance = 1.04
 
   struct Result {
@@ -35,6 +36,8 @@ struct StepTuner {
       let low = good?.error ?? StepTuner.range.lowerBound
       let high = bad?.error ?? StepTuner.range.upperBound
       if high / low <= StepTuner.tolerance || next == low && next == high { break }
+      let isClose = 1 - found >= (1 - cosine) / (StepTuner.tolerance * StepTuner.tolerance)
+      if found >= cosine, isClose { break }
       if good == nil, next == StepTuner.range.lowerBound { break }
       let ratio = ((1 - cosine) / max(1e-9, 1 - found)).squareRoot()
       // A tenth of the interval is left at its ends, so that it shrinks at every trial.

@@ -28,13 +28,15 @@ extension FeedbackRounding {
     }
   }
 
-  /// The grids of a channel's blocks, in each of the ways that are tried.
+  /// The grids of a channel's blocks, in each of the ways that are tried; of steps there is one.
   ///
   /// Blocks are many, so each takes its own best first: the one with the least squared error of
   /// plain rounding, weighed as feedback weighs what it leaves.
   func choices(
-    _ channel: UnsafeBufferPointer<Float>, _ planes: Planes, _ quantizer: ChannelQuantizer
+    _ channel: UnsafeBufferPointer<Float>, _ number: Int, _ planes: Planes,
+    _ quantizer: ChannelQuantizer
   ) -> [[AffineGrid]] {
+    guard recipe.steps.isEmpty else { return [[quantizer.grid(channel, channel: number)]] }
     guard recipe.storage.block != nil else {
       return grids(quantizer.wholeGrid(channel)).map { [$0] }
     }

@@ -44,6 +44,7 @@ struct FeedbackRounding {
   /// - Complexity: O(columns³ + weights * columns) for each group.
   func rounded() -> RoundedWeights? {
     guard let bytes = source.packed else { return nil }
+    defer { bytes.release() }
     let layout = recipe.layout
     return FloatReader.withFloats(bytes, source.elementType, 0..<source.elementCount) { floats in
       let rows = ChannelRows(layout: layout, firstChannel: 0, floats: floats, elementByteCount: 1)
@@ -104,7 +105,7 @@ struct FeedbackRounding {
     let whole = all.withUnsafeBufferPointer {
       ChannelQuantizer(recipe: recipe, capacity: 0).grid($0)
     }
-    let choices = grids(whole)
+    let choices = recipe.steps.isEmpty ? grids(whole) : [whole]
     var losses = [Double](repeating: 0, count: choices.count)
     forEachBatch(channels) { batch in
       for (index, choice) in choices.enumerated() {
@@ -123,15 +124,15 @@ struct FeedbackRounding {
       let rounded = batch.rounded(batch.channels.map { _ in [shared] })
       return batch.refined(rounded, keepsScales: true)
     }
-    let choices = batch.channels.map { channel in
-      channel.withUnsafeBufferPointer { self.choices($0, batch.planes, quantizer) }
+    let choices = zip(batch.channels.indices, batch.channels).map { number, channel in
+      channel.withUnsafeBufferPointer { self.choices($0, number, batch.planes, quantizer) }
     }
     var best: [RoundedChannel] = []
     for choice in 0..<(choices.map(\.count).max() ?? 0) {
       let rounded = batch.rounded(choices.map { $0[min(choice, $0.count - 1)] })
       best = best.isEmpty ? rounded : zip(best, rounded).map { $1.loss < $0.loss ? $1 : $0 }
     }
-    return batch.refined(best, keepsScales: false)
+    return batch.refined(best, keepsScales: !recipe.steps.isEmpty)
   }
 
   private func meanError(

@@ -1,3 +1,5 @@
+import WeightCoding
+
 /// Integers that were chosen for a tensor's weights already, channel by channel.
 public struct RoundedWeights: Sendable {
   /// The grids of each channel's blocks, channel by channel, or one for all.
@@ -39,5 +41,25 @@ extension RoundedWeights {
       }
     }
     return values
+  }
+}
+
+extension QuantizationPlan {
+  /// The plan with what the entropy code really takes where weights were rounded otherwise than the
+  /// plan foresaw.
+  ///
+  /// - Complexity: O(rounded weights).
+  public func noting(_ rounded: [Int: RoundedWeights]) -> QuantizationPlan {
+    let recipes = quantized.enumerated().map { number, entry in
+      var recipe = entry.recipe
+      if recipe.packedBits != nil, let weights = rounded[number]?.integers, !weights.isEmpty {
+        let counts = IntegerCounts(weights)
+        let plain = (counts.bits * weights.count + 7) / 8
+        let bytes = min(plain, EntropyCode.byteCount(of: counts.counts) ?? plain)
+        recipe.packedBits = Double(bytes) * 8 / Double(weights.count)
+      }
+      return recipe
+    }
+    return rounded.isEmpty ? self : replacing(recipes)
   }
 }

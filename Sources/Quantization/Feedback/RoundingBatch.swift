@@ -109,14 +109,17 @@ struct RoundingBatch {
 
   /// How far a scale may move when it is fitted anew.
   private static let furthestMove: Float = 0.2
+  /// How often scales are fitted.
+  private static let rounds = 3
 
-  /// Improves rounded channels: single integers, then the scales for these integers, then integers
-  /// again. Channels that gain nothing stay as they are.
+  /// Improves rounded channels by descent, as in QuantEase (arXiv 2309.01885): single integers, then
+  /// the scales for these integers, and so on. Channels that gain nothing stay as they are.
   ///
   /// - Parameter keepsScales: whether others share the grids.
   /// - Complexity: O(columns²).
   func refined(_ channels: [RoundedChannel], keepsScales: Bool) -> [RoundedChannel] {
     var grids = channels.map(\.grids)
+    let members = members
     var lanes = lanes(grids)
     var integers = [Float](repeating: 0, count: weights.count)
     var errors = weights
@@ -135,13 +138,15 @@ struct RoundingBatch {
         &integers, &errors)
     }
     descend()
-    if !keepsScales {
-      gs_refit_scales(
-        weights, size, planes.products, members, blockSize, RoundingBatch.furthestMove,
-        &lanes.scales, lanes.step, integers, &errors)
-      refit(&grids, lanes)
+    for _ in 0..<RoundingBatch.rounds {
+      if !keepsScales {
+        gs_refit_scales(
+          weights, size, planes.products, members, blockSize, RoundingBatch.furthestMove,
+          &lanes.scales, lanes.step, integers, &errors)
+      }
       descend()
     }
+    refit(&grids, lanes)
     var losses = [Double](repeating: 0, count: self.lanes)
     gs_rounding_losses(size, planes.coefficients, planes.shares, errors, &losses)
     return zip(channels, self.channels(grids, integers, losses)).map { $1.loss < $0.loss ? $1 : $0 }

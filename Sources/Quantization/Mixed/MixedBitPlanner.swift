@@ -30,16 +30,18 @@ public struct MixedBitPlanner: Sendable {
     let sources = quantized.map(\.plan.source)
     return MixedBitSurvey(
       histograms: pool.map(sources.count) { [sources] index in
-        WeightHistogram(WeightRuns(source: sources[index]).forEach)
+        WeightHistogram(source: sources[index])
       })
   }
 
   /// The plan with steps for a relative error, the norm of what rounding misses over that of the
   /// weights.
   ///
+  /// - Parameter survey: what the plan's weights tell; nil to read them, where a search has no other
+  ///   use for it.
   /// - Complexity: O(weights).
   public func plan(
-    _ plan: QuantizationPlan, _ survey: MixedBitSurvey, relativeError: Double
+    _ plan: QuantizationPlan, _ survey: MixedBitSurvey? = nil, relativeError: Double
   ) -> QuantizationPlan {
     let quantized = plan.quantized
     let work = quantized.map { ($0.plan.source, $0.recipe) }
@@ -47,7 +49,9 @@ public struct MixedBitPlanner: Sendable {
       let (source, recipe) = work[index]
       return perChannel && recipe.storage.axis != nil
         ? channelRecipe(source, recipe, relativeError)
-        : tensorRecipe(source, recipe, survey.histograms[index], relativeError)
+        : tensorRecipe(
+          source, recipe, survey?.histograms[index] ?? WeightHistogram(source: source),
+          relativeError)
     }
     return plan.replacing(recipes)
   }

@@ -1,4 +1,5 @@
 import CKernels
+import ModelGraph
 
 /// How often weights occur in 65,535 equal bins around zero: from one read, the error and the
 /// entropy of every coarser grid.
@@ -11,10 +12,17 @@ struct WeightHistogram: Sendable {
   let width: Double
   /// The largest magnitude.
   var largest: Double { width * Double(StepSearch.highest) }
-  /// Bins that hold weights, ascending, and how many.
-  private let bins: [(place: Int32, count: UInt32)]
+  /// Bins that hold weights, ascending.
+  private let places: [Int32]
+  /// How many they hold.
+  private let counts: [UInt32]
 
   private static let binCount = 65_536
+
+  /// Counts a constant's weights.
+  ///
+  /// - Complexity: O(weights).
+  init(source: TensorData) { self.init(WeightRuns(source: source).forEach) }
 
   /// Counts finite weights.
   ///
@@ -34,14 +42,18 @@ struct WeightHistogram: Sendable {
       guard let base = weights.baseAddress else { return }
       gs_count_rounded(base, weights.count, Float(1 / width), &table)
     }
-    bins = table.enumerated().compactMap { place, count in
-      count > 0 ? (Int32(place - StepSearch.highest - 1), count) : nil
+    let kept = table.count { $0 > 0 }
+    var counts = [UInt32](repeating: 0, count: kept)
+    places = [Int32](unsafeUninitializedCapacity: kept) { places, count in
+      guard let base = places.baseAddress else { return }
+      count = gs_keep_bins(table, table.count, -Int32(StepSearch.highest) - 1, base, &counts)
     }
-    count = bins.reduce(0) { $0 + Int($1.count) }
+    self.counts = counts
+    count = counts.reduce(0) { $0 + Int($1) }
     self.width = width
-    signal = bins.reduce(0) { sum, bin in
-      let value = Double(bin.place) * width
-      return sum + Double(bin.count) * value * value
+    signal = zip(places, counts).reduce(0) { sum, bin in
+      let value = Double(bin.0) * width
+      return sum + Double(bin.1) * value * value
     }
   }
 
@@ -49,31 +61,15 @@ struct WeightHistogram: Sendable {
   ///
   /// - Complexity: O(bins).
   func noise(step: Double) -> Double {
-    let ratio = width / step
-    var sum = 0.0
-    for bin in bins {
-      let value = Double(bin.place) * ratio
-      let error = value - value.rounded()
-      sum += Double(bin.count) * error * error
-    }
-    return sum * step * step + Double(count) * width * width / 12
+    let error = gs_bin_error(places, counts, places.count, width / step)
+    return error * step * step + Double(count) * width * width / 12
   }
 
   /// How often each multiple of `step` occurs, the least first, those that don't left out.
   func counts(step: Double) -> [Int] {
-    let ratio = width / step
-    var counts: [Int] = []
-    var current = Double.nan
-    for bin in bins {
-      let multiple = (Double(bin.place) * ratio).rounded()
-      if multiple == current {
-        counts[counts.count - 1] += Int(bin.count)
-      } else {
-        counts.append(Int(bin.count))
-        current = multiple
-      }
-    }
-    return counts
+    var sums = [Int64](repeating: 0, count: places.count)
+    let kept = gs_multiple_counts(places, counts, places.count, width / step, &sums)
+    return sums.prefix(kept).map { Int($0) }
   }
 
   /// A search over the bins.

@@ -6,15 +6,16 @@ import Support
 struct WeightRuns {
   let source: TensorData
 
-  private static let runLength = 1 << 20
+  private static let runLength = 1 << 16
 
-  /// Lends all weights, run after run.
+  /// Lends all weights, run after run. What was mapped of them is given back.
   func forEach(_ body: (UnsafeBufferPointer<Float>) -> Void) {
     guard let bytes = source.packed else { return }
     for start in stride(from: 0, to: source.elementCount, by: WeightRuns.runLength) {
       let run = start..<min(source.elementCount, start + WeightRuns.runLength)
       FloatReader.withFloats(bytes, source.elementType, run, body)
     }
+    bytes.release()
   }
 
   /// Sum of squared errors of rounding to multiples of `step`.
@@ -27,17 +28,29 @@ struct WeightRuns {
     return sum
   }
 
-  /// Lends every channel's weights, gathered, the given ones in ascending order.
+  /// Lends the weights of channels, gathered, the given ones in ascending order. What was mapped of
+  /// them is given back.
   func forEachChannel(
     _ layout: ChannelLayout, _ channels: [Int], _ body: (Int, UnsafeBufferPointer<Float>) -> Void
   ) {
     guard let bytes = source.packed else { return }
+    defer { bytes.release() }
+    if layout.outer == 1 {
+      for channel in channels {
+        let run = channel * layout.inner..<(channel + 1) * layout.inner
+        FloatReader.withFloats(bytes, source.elementType, run) { body(channel, $0) }
+      }
+      return
+    }
     FloatReader.withFloats(bytes, source.elementType, 0..<source.elementCount) { floats in
       let rows = ChannelRows(
         layout: layout, firstChannel: 0, floats: floats, elementByteCount: 1)
-      for channel in channels {
-        rows.gather(channel..<channel + 1)
-        body(channel, rows.row(channel))
+      var rest = channels[...]
+      while let first = rest.first {
+        let tile = rest.enumerated().prefix(rows.tile).prefix { $0.element == first + $0.offset }
+        rows.gather(first..<first + tile.count)
+        for channel in first..<first + tile.count { body(channel, rows.row(channel)) }
+        rest = rest.dropFirst(tile.count)
       }
     }
   }

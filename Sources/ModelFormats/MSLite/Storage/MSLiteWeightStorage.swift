@@ -86,19 +86,20 @@ private struct CodedTensor: Sendable {
   init(
     _ integers: [Int16], scales: [Float], zeroPoints: [Int32], storage: QuantizedStorage
   ) {
-    let bits = storage.isEntropyCoded ? CodedTensor.bits(of: integers) : storage.bits
-    let fixed = FixedWidthCode.encode(integers, bits: bits, zeroPoints: zeroPoints)
+    let counts = IntegerCounts(integers)
+    let bits = storage.isEntropyCoded ? counts.bits : storage.bits
+    let fixed = FixedWidthCode(integers, counts, bits: bits, zeroPoints: zeroPoints)
     if storage.isEntropyCoded, let scale = scales.first, let zeroPoint = zeroPoints.first,
       let code = EntropyCode.encode(
-        integers, number: { scale * Float(Int32($0) - zeroPoint) }),
-      code.bytes.count <= fixed.bytes.count
+        integers, counts, number: { scale * Float(Int32($0) - zeroPoint) }),
+      code.bytes.count <= fixed.byteCount
     {
       coded = code
       elementType = .float32
       quantization = []
       return
     }
-    coded = fixed
+    coded = fixed.encode()
     elementType = bits > 8 ? .int16 : .int8
     // Readers take the bits from the first entry; 8 costs nothing in the others.
     quantization = zip(scales, zeroPoints).enumerated().map { index, parameters in
@@ -111,14 +112,6 @@ private struct CodedTensor: Sendable {
 
   var byteCount: Int {
     coded.bytes.count + MSLiteWeightStorage.parameterByteCount * quantization.count
-  }
-
-  /// The bits that signed integers need.
-  private static func bits(of integers: [Int16]) -> Int {
-    let least = integers.min() ?? 0
-    let greatest = integers.max() ?? 0
-    let magnitude = max(Int(greatest), -1 - Int(least))
-    return max(1, Int.bitWidth - max(0, magnitude).leadingZeroBitCount + 1)
   }
 
   func store(in tensor: inout MSLiteTensor) {
