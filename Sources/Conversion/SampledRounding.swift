@@ -91,7 +91,7 @@ struct SampledRounding {
     let uses = GraphUses(running)
     return FeedbackLayer.layers(of: plan, in: model.graph).compactMap { layer in
       let node = running.nodes[layer.place]
-      return ProductRows(node, weights: layer.source.dimensions).map { rows in
+      return ProductRows(node, weights: layer.dimensions).map { rows in
         Step(
           layer: layer, rows: rows, node: node,
           bias: job.weights.biasCorrection ? layer.bias(running, uses) : nil)

@@ -2,7 +2,7 @@ import GraphPasses
 import ModelGraph
 
 /// Why a constant isn't rounded with feedback.
-public enum FeedbackObstacle: String, CaseIterable, Hashable, Sendable {
+public enum FeedbackObstacle: String, CaseIterable, Error, Hashable, Sendable {
   case otherOperator = "read by other operators than Conv, Gemm and MatMul"
   case shared = "shared by several operators"
   case nested = "inside a graph of another operator"
@@ -12,7 +12,8 @@ public enum FeedbackObstacle: String, CaseIterable, Hashable, Sendable {
   case filterBank = "filter banks"
 }
 
-/// A constant that is rounded with feedback: the weights of one operator of the main graph.
+/// A constant that is rounded with feedback: the weights of one operator of the main graph. A table
+/// that is looked up too (tied embeddings) may be among them, turned or not.
 public struct FeedbackLayer: Sendable {
   /// The constant's number in `QuantizationPlan.quantized`.
   public let number: Int
@@ -21,17 +22,29 @@ public struct FeedbackLayer: Sendable {
   /// The weights.
   public let source: TensorData
   private let recipe: WeightRecipe
+  private let use: Use
 
-  /// Every constant of a plan that one Conv, Gemm or MatMul alone reads, as float32 weights, in the
-  /// graph's order.
+  /// How a constant is read.
+  private struct Use {
+    /// The product's place in the main graph.
+    let place: Int
+    /// Whether the product reads it behind a Transpose.
+    let isTurned: Bool
+    /// Whether rows are looked up too.
+    let isTable: Bool
+  }
+
+  /// The weights' extents as the operator sees them.
+  public var dimensions: [Int] { use.isTurned ? source.dimensions.reversed() : source.dimensions }
+
+  /// Every constant of a plan that one Conv, Gemm or MatMul reads as float32 weights, and nothing else
+  /// but lookups of rows, in the graph's order.
   public static func layers(of plan: QuantizationPlan, in graph: Graph) -> [FeedbackLayer] {
     let places = places(in: graph)
     let found = plan.quantized.enumerated().compactMap { number, entry -> FeedbackLayer? in
-      guard obstacle(entry, places) == nil, let node = entry.plan.nodes.first,
-        let place = places[ObjectIdentifier(node)]
-      else { return nil }
+      guard case .success(let use) = use(of: entry, places) else { return nil }
       return FeedbackLayer(
-        number: number, place: place, source: entry.plan.source, recipe: entry.recipe)
+        number: number, place: use.place, source: entry.plan.source, recipe: entry.recipe, use: use)
     }
     return found.sorted { $0.place < $1.place }
   }
@@ -41,7 +54,10 @@ public struct FeedbackLayer: Sendable {
     of plan: QuantizationPlan, in graph: Graph
   ) -> [(reason: FeedbackObstacle, count: Int)] {
     let places = places(in: graph)
-    let found = plan.quantized.compactMap { obstacle($0, places) }
+    let found = plan.quantized.compactMap { entry -> FeedbackObstacle? in
+      guard case .failure(let obstacle) = use(of: entry, places) else { return nil }
+      return obstacle
+    }
     return FeedbackObstacle.allCases.compactMap { reason in
       let count = found.count { $0 == reason }
       return count > 0 ? (reason, count) : nil
@@ -54,18 +70,36 @@ public struct FeedbackLayer: Sendable {
     return places
   }
 
-  private static func obstacle(
-    _ entry: (plan: ConstantPlan, recipe: WeightRecipe), _ places: [ObjectIdentifier: Int]
-  ) -> FeedbackObstacle? {
-    let nodes = entry.plan.nodes
+  private static func use(
+    of entry: (plan: ConstantPlan, recipe: WeightRecipe), _ places: [ObjectIdentifier: Int]
+  ) -> Result<Use, FeedbackObstacle> {
+    let table = entry.plan.value
+    let products = entry.plan.nodes.filter { node in
+      !(node.isONNX("Gather") && (node.int("axis") ?? 0) == 0 && node.inputs[0] === table)
+    }
     let isProduct = { (node: Node) in ["Conv", "Gemm", "MatMul"].contains(where: node.isONNX) }
-    guard nodes.allSatisfy(isProduct) else { return .otherOperator }
-    guard nodes.count == 1, let node = nodes.first else { return .shared }
-    guard places[ObjectIdentifier(node)] != nil else { return .nested }
-    guard node.inputs.count > 1, node.inputs[1] === entry.plan.value else { return .moved }
-    guard entry.plan.source.elementType == .float32 else { return .elementType }
-    guard entry.recipe.effectiveBits <= 8 else { return .bits }
-    return entry.recipe.shapesNoise ? .filterBank : nil
+    guard let node = products.first, products.allSatisfy(isProduct) else {
+      return .failure(.otherOperator)
+    }
+    guard products.count == 1 else { return .failure(.shared) }
+    guard let place = places[ObjectIdentifier(node)] else { return .failure(.nested) }
+    let weights = node.inputs.count > 1 ? node.inputs[1] : nil
+    let isTurned = weights !== table && isTransposed(weights, of: table) && node.isONNX("MatMul")
+    guard weights === table || isTurned else { return .failure(.moved) }
+    let isTable = products.count < entry.plan.nodes.count
+    // Rows of a table are output channels only where both readings agree on the axis.
+    if isTable, entry.recipe.layout.outer != 1 { return .failure(.shared) }
+    guard entry.plan.source.elementType == .float32 else { return .failure(.elementType) }
+    guard entry.recipe.effectiveBits <= 8 else { return .failure(.bits) }
+    if entry.recipe.shapesNoise { return .failure(.filterBank) }
+    return .success(Use(place: place, isTurned: isTurned, isTable: isTable))
+  }
+
+  private static func isTransposed(_ value: Value?, of table: Value) -> Bool {
+    guard let node = value?.producer, node.isONNX("Transpose"), node.inputs[0] === table else {
+      return false
+    }
+    return table.constant?.dimensions.count == 2 && node.ints("perm") ?? [1, 0] == [1, 0]
   }
 
   /// The bias that takes the mean error; nil where there is no place for one.
@@ -84,12 +118,19 @@ public struct FeedbackLayer: Sendable {
     else { return nil }
     return FeedbackRounding(
       source: source, recipe: recipe, moments: moments, weightOfColumn: weightOfColumn,
-      correctsMeans: correctsMeans
+      correctsMeans: correctsMeans, isTable: use.isTable
     ).rounded()
   }
 
-  /// The weights as the rounded model has them.
+  /// The weights as the operator of the rounded model reads them.
   public func dequantized(_ rounded: RoundedWeights) -> TensorData {
-    TensorData(float32: rounded.dequantized(recipe.layout), dimensions: source.dimensions)
+    let values = rounded.dequantized(recipe.layout)
+    guard use.isTurned else { return TensorData(float32: values, dimensions: dimensions) }
+    let (rows, columns) = (dimensions[0], dimensions[1])
+    var turned = values
+    for row in 0..<rows {
+      for column in 0..<columns { turned[row * columns + column] = values[column * rows + row] }
+    }
+    return TensorData(float32: turned, dimensions: dimensions)
   }
 }

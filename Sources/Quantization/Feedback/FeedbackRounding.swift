@@ -17,13 +17,17 @@ struct FeedbackRounding {
   /// For each column of the moments the weight that multiplies it.
   let weightOfColumn: [Int]
   private let correctsMeans: Bool
+  private let isTable: Bool
 
-  /// - Parameter correctsMeans: whether a bias will take the mean error, so that only what varies
-  ///   counts.
+  /// - Parameters:
+  ///   - correctsMeans: whether a bias will take the mean error, so that only what varies counts.
+  ///   - isTable: whether the weights are looked up too, so that each error counts by itself as much
+  ///     again as inputs of the mean power would make it.
   init(
     source: TensorData, recipe: WeightRecipe, moments: InputMoments, weightOfColumn: [Int],
-    correctsMeans: Bool
+    correctsMeans: Bool, isTable: Bool = false
   ) {
+    self.isTable = isTable
     self.source = source
     self.recipe = recipe
     self.moments = moments
@@ -88,7 +92,8 @@ struct FeedbackRounding {
     let perGroup = channels.count / moments.groups
     let limit = Int(GS_FEEDBACK_ROWS)
     for group in 0..<moments.groups {
-      let planes = Planes(moments.matrix(group, meanWeight: meanWeight))
+      let planes = Planes(
+        moments.matrix(group, meanWeight: meanWeight), damping: isTable ? 1 : 0.01)
       let end = (group + 1) * perGroup
       for start in stride(from: group * perGroup, to: end, by: limit) {
         body(

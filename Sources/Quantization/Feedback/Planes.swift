@@ -11,18 +11,17 @@ struct Planes {
   /// What was factored, `UᵀU`, whole and in that order.
   let products: [Float]
 
-  /// The share of the mean power that is added to each input's own, at first; what cannot be
-  /// factored gets ten times as much.
-  private static let damping = 0.01
-
   /// Factors a symmetric matrix; an empty or non-finite one counts as that of unrelated inputs.
-  init(_ matrix: [Double]) {
+  ///
+  /// - Parameter damping: the share of the mean power that is added to each input's own, at first;
+  ///   what cannot be factored gets ten times as much.
+  init(_ matrix: [Double], damping share: Double = 0.01) {
     let size = Int(Double(matrix.count).squareRoot().rounded())
     let powers = (0..<size).map { matrix[$0 * size + $0] }
     order = (0..<size).sorted { (powers[$0], $0) < (powers[$1], $1) }
     let mean = powers.reduce(0, +) / Double(max(1, size))
     var factor = [Double](repeating: 0, count: size * size)
-    var damping = Planes.damping * (mean > 0 && mean.isFinite ? mean : 1)
+    var damping = share * (mean > 0 && mean.isFinite ? mean : 1)
     var products = [Float](repeating: 0, count: size * size)
     while true {
       for (row, first) in order.enumerated() {
