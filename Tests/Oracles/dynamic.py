@@ -34,6 +34,8 @@ def convert(binary, model, folder, strategy):
 def session(path, optimized):
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    # DynamicQuantizeLSTM gives each thread sequences of the batch, with scales of their own.
+    options.intra_op_num_threads = 1
     if not optimized:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

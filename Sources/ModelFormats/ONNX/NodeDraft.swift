@@ -6,12 +6,14 @@ struct NodeDraft {
   private(set) var nodes: [Node] = []
   private let graph: Graph
   private var names: UniqueNames
+  private var nodeNames: Set<String>
   private var constants: [String: Value] = [:]
 
   /// A draft without nodes of a model's main graph.
   init(_ model: Model) {
     graph = model.graph
     names = UniqueNames(in: model)
+    nodeNames = Set(model.graph.nodes.map(\.name))
   }
 
   /// A name that no value has.
@@ -27,9 +29,18 @@ struct NodeDraft {
     into result: Value? = nil
   ) -> Value {
     let output = result ?? Value(name: names.make("\(base)_\(type)"))
+    var name = "\(base)_\(type)"
+    if !nodeNames.insert(name).inserted {
+      name = output.name + "_" + type
+      var number = 2
+      while !nodeNames.insert(name).inserted {
+        name = "\(output.name)_\(type)_\(number)"
+        number += 1
+      }
+    }
     nodes.append(
       Node(
-        name: "\(base)_\(type)", operatorType: type, inputs: inputs, outputs: [output],
+        name: name, operatorType: type, inputs: inputs, outputs: [output],
         attributes: attributes))
     return output
   }
