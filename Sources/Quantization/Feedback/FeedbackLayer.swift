@@ -87,8 +87,8 @@ public struct FeedbackLayer: Sendable {
     let isTurned = weights !== table && isTransposed(weights, of: table) && node.isONNX("MatMul")
     guard weights === table || isTurned else { return .failure(.moved) }
     let isTable = products.count < entry.plan.nodes.count
-    // Rows of a table are output channels only where both readings agree on the axis.
-    if isTable, entry.recipe.layout.outer != 1 { return .failure(.shared) }
+    let hasRowChannels = isTurned || (node.isONNX("Gemm") && node.int("transB") ?? 0 != 0)
+    if isTable, !hasRowChannels { return .failure(.shared) }
     guard entry.plan.source.elementType == .float32 else { return .failure(.elementType) }
     guard entry.recipe.effectiveBits <= 8 else { return .failure(.bits) }
     if entry.recipe.shapesNoise { return .failure(.filterBank) }
