@@ -54,7 +54,7 @@ public struct TensorData: Sendable {
   public init(float32 values: [Float], dimensions: [Int]) {
     self.init(
       elementType: .float32, dimensions: dimensions,
-      storage: .packed(Bytes(TensorData.littleEndianBytes(values.map(\.bitPattern)))))
+      storage: .packed(Bytes(TensorData.littleEndianBytes(values, \.bitPattern))))
   }
 
   /// A tensor of 32-bit integers.
@@ -63,11 +63,20 @@ public struct TensorData: Sendable {
   public init(int32 values: [Int32], dimensions: [Int]) {
     self.init(
       elementType: .int32, dimensions: dimensions,
-      storage: .packed(Bytes(TensorData.littleEndianBytes(values))))
+      storage: .packed(Bytes(TensorData.littleEndianBytes(values, \.self))))
   }
 
-  private static func littleEndianBytes(_ values: [some FixedWidthInteger]) -> [UInt8] {
-    values.map(\.littleEndian).withUnsafeBytes(Array.init)
+  /// The bytes of each value's bits, in one pass.
+  private static func littleEndianBytes<Element, Bits: FixedWidthInteger>(
+    _ values: [Element], _ bits: (Element) -> Bits
+  ) -> [UInt8] {
+    let total = values.count * MemoryLayout<Bits>.size
+    return [UInt8](unsafeUninitializedCapacity: total) { bytes, count in
+      bytes.withMemoryRebound(to: Bits.self) { words in
+        for index in values.indices { words[index] = bits(values[index]).littleEndian }
+      }
+      count = total
+    }
   }
 
   /// Number of elements.
@@ -104,12 +113,15 @@ public struct TensorData: Sendable {
   /// - Complexity: O(elements).
   public var float32Values: [Float]? {
     guard elementType == .float32, let packed else { return nil }
-    let words = packed.load(UInt32.self)
-    return [Float](unsafeUninitializedCapacity: words.count) { floats, count in
-      for index in words.indices {
-        floats[index] = Float(bitPattern: UInt32(littleEndian: words[index]))
+    return packed.withUnsafeBytes { bytes in
+      let total = bytes.count / 4
+      return [Float](unsafeUninitializedCapacity: total) { floats, count in
+        for index in 0..<total {
+          let word = bytes.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)
+          floats[index] = Float(bitPattern: UInt32(littleEndian: word))
+        }
+        count = total
       }
-      count = words.count
     }
   }
 
