@@ -39,7 +39,7 @@ let package = Package(
     .target(
       name: "ModelFormats",
       dependencies: [
-        "CFlatBuffers", "ModelGraph", "Support", "WeightCoding",
+        "CFlatBuffers", "CKernels", "ModelGraph", "Support", "WeightCoding",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ],
       exclude: ["ONNX/Proto/onnx_subset.proto"], swiftSettings: hot),

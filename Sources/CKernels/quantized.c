@@ -1,6 +1,7 @@
 #include "quantized.h"
 #include "dispatch.h"
 #include <math.h>
+#include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -10,6 +11,38 @@ INLINE int32_t on_grid(float t, int32_t zero, gs_grid grid) {
   t = t > low ? t : low;
   t = t < high ? t : high;
   return (int32_t)((t + 12582912.0f) - 12582912.0f) + zero;
+}
+
+INLINE int32_t clamped(int64_t value, gs_grid grid) {
+  return (int32_t)(value < grid.low ? grid.low : value > grid.high ? grid.high : value);
+}
+
+// sum * scale with the scale as m * 2^(e - 31), 2^30 <= m < 2^31: the upper half of the doubled product is rounded to
+// the nearest, halves up; what a negative e leaves to divide by rounds to the nearest, halves away from 0.
+INLINE int64_t fixed_point(int32_t sum, float scale) {
+  uint32_t bits;
+  memcpy(&bits, &scale, 4);
+  int exponent = (int)(bits >> 23 & 255) - 126;
+  int left = exponent > 0 ? exponent : 0, right = exponent < 0 ? -exponent : 0;
+  if (exponent <= -126 || right > 31 || left > 16) return left ? (sum > 0 ? INT32_MAX : sum < 0 ? INT32_MIN : 0) : 0;
+  int64_t m = (int64_t)((bits & 0x7fffff) | 0x800000) << 7;
+  int64_t shifted = (int64_t)sum * (1 << left);
+  shifted = shifted > INT32_MAX ? INT32_MAX : shifted < INT32_MIN ? INT32_MIN : shifted;
+  int64_t product = shifted * m;
+  int64_t high = (product + (product >= 0 ? 1 << 30 : 1 - (1 << 30))) / ((int64_t)1 << 31);
+  int64_t mask = ((int64_t)1 << right) - 1, rest = high & mask, half = (mask >> 1) + (high < 0);
+  return (high >> right) + (rest > half);
+}
+
+INLINE int32_t on_fixed(int32_t sum, int32_t bias, float scale, int32_t zero, gs_grid grid) {
+  return clamped(fixed_point((int32_t)((uint32_t)sum + (uint32_t)bias), scale) + zero, grid);
+}
+
+INLINE int32_t cast(float value, float inverse, int32_t zero, gs_grid grid) {
+  const float low = (float)grid.low, high = (float)grid.high;
+  float t = fmaf(value, inverse, (float)zero);
+  t = t > low ? t : low;
+  return (int32_t)roundf(t < high ? t : high);
 }
 
 // Runs a loop whose results are stored in the grid's type.
@@ -24,6 +57,11 @@ INLINE int32_t on_grid(float t, int32_t zero, gs_grid grid) {
 
 DISPATCHED void gs_quantize_even(const float *values, size_t count, float scale, int32_t zero, gs_grid grid,
                                  void *out) {
+  if (grid.rounding == GS_ROUND_FIXED_POINT) {
+    const float inverse = 1 / scale;
+    STORE(cast(values[i], inverse, zero, grid))
+    return;
+  }
   STORE(on_grid(values[i] / scale, zero, grid))
 }
 
@@ -37,17 +75,27 @@ INLINE float biased(int32_t sum, int32_t bias) { return (float)(int32_t)((uint32
 
 DISPATCHED void gs_requantize(const int32_t *sums, size_t count, int32_t bias, float scale, int32_t zero,
                               gs_grid grid, void *out) {
+  if (grid.rounding == GS_ROUND_FIXED_POINT) {
+    STORE(on_fixed(sums[i], bias, scale, zero, grid))
+    return;
+  }
   STORE(on_grid(biased(sums[i], bias) * scale, zero, grid))
 }
 
 DISPATCHED void gs_requantize_each(const int32_t *sums, size_t count, const int32_t *biases, const float *scales,
                                    int32_t zero, gs_grid grid, void *out) {
+  if (grid.rounding == GS_ROUND_FIXED_POINT) {
+    STORE(on_fixed(sums[i], biases[i], scales[i], zero, grid))
+    return;
+  }
   STORE(on_grid(biased(sums[i], biases[i]) * scales[i], zero, grid))
 }
 
 DISPATCHED void gs_requantize_sums(const float *sums, size_t count, const int32_t *biases, const float *scales,
                                    int32_t zero, gs_grid grid, void *out) {
-  if (biases) {
+  if (grid.rounding == GS_ROUND_FIXED_POINT) {
+    STORE(on_fixed((int32_t)sums[i], biases ? biases[i] : 0, scales[i], zero, grid))
+  } else if (biases) {
     STORE(on_grid(biased((int32_t)sums[i], biases[i]) * scales[i], zero, grid))
   } else {
     STORE(on_grid(sums[i] * scales[i], zero, grid))

@@ -23,6 +23,8 @@ public struct ConverterOptions: Sendable {
   public var hasIntegerInputs: Bool
   /// Whether results are 8-bit integers.
   public var hasIntegerOutputs: Bool
+  /// Whether weights that stay float are stored in half precision.
+  public var storesHalfPrecision: Bool
   /// Whether the model is quantized for Ascend devices.
   public var isForAscend: Bool
   /// Whether nothing is written.
@@ -67,6 +69,7 @@ public struct ConverterOptions: Sendable {
     hasChannelsFirstSamples = flags.text("inputDataFormat") == "NCHW"
     hasIntegerInputs = flags.text("inputDataType") == "INT8"
     hasIntegerOutputs = flags.text("outputDataType") == "INT8"
+    storesHalfPrecision = flags.text("fp16") == "on"
     isForAscend = AscendRules.isForAscend(flags)
     dryRun = flags.boolean("dryRun")
     infer = flags.boolean("infer")

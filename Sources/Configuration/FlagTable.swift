@@ -64,8 +64,7 @@ public enum FlagTable {
       refusing: [.allExcept("DEFAULT", "INT8", needs: msTypes)]),
     Setting(
       "fp16", words(["on", "off"]), default: "off",
-      "Whether weights that stay float are stored in 16 bits.",
-      refusing: [.allExcept("off", needs: "half-precision storage")]),
+      "Whether weights that stay float are stored in 16 bits. Only for `.ms` files."),
   ]
 
   private static let targetFlags: [Setting] = [

@@ -58,6 +58,8 @@ public struct ConversionJob: Sendable {
   public var hasIntegerInputs = false
   /// Whether results of a `.ms` file are 8-bit integers.
   public var hasIntegerOutputs = false
+  /// Whether weights of a `.ms` file that stay float are stored in half precision.
+  public var storesHalfPrecision = false
   /// Shapes of inputs, by name, where the model leaves them open.
   public var inputShapes: [String: [Int]] = [:]
 
@@ -89,6 +91,7 @@ public struct ConversionJob: Sendable {
     writesMSLite = options.saveType == .mindirLite
     hasIntegerInputs = options.hasIntegerInputs
     hasIntegerOutputs = options.hasIntegerOutputs
+    storesHalfPrecision = options.storesHalfPrecision
     full?.settings.quantizesInputs = hasIntegerInputs
     full?.settings.quantizesOutputs = hasIntegerOutputs
     if writesMSLite, full?.settings.profile.name == TargetProfile.onnxRuntime.name {

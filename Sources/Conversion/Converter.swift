@@ -84,6 +84,7 @@ public struct Converter {
       model, runs: !job.isDryRun && (comparison != nil || trial != nil || job.reportFolder != nil),
       collector: collector
     ) { (model) throws(Failure) in try dynamic?.apply(to: model, &outline) }
+    warnings += result.warnings
     outline.rename(types: result.operatorTypes)
     var outcome = ConversionOutcome(
       model: facts, constants: plan?.constants.map(constantFacts) ?? [],

@@ -36,6 +36,12 @@ struct Destination {
           + " needs a .ms file and quant_type=FULL_QUANT",
         help: "leave it out; inputs and results are floats then")
     }
+    if job.storesHalfPrecision, !job.writesMSLite {
+      throw Failure(
+        .flagConflict, "--fp16=on needs a .ms file",
+        notes: ["half precision is what MindSpore Lite's runtime makes floats of as it loads"],
+        help: "leave it out, or use --saveType=MINDIR_LITE")
+    }
     if job.writesMSLite, let name = job.full?.settings.profile.name,
       ![TargetProfile.mindSporeLite.name, TargetProfile.ascend.name].contains(name)
     {
@@ -83,7 +89,7 @@ struct Destination {
   ///
   /// - Throws: operators that the format doesn't have.
   func prepare(_ model: Model) throws(Failure) {
-    if job.writesMSLite { try MSLiteTranslator.prepare(model) }
+    if job.writesMSLite { try MSLiteTranslator.prepare(model, inputShapes: job.inputShapes) }
   }
 
   /// Brings a model into the form that activations are planned in.
@@ -118,6 +124,8 @@ struct Destination {
     var operatorTypes: [String: String] = [:]
     /// How weights are stored that were packed already.
     var stored: [MSLiteWeightStorage.Stored] = []
+    /// What deserves attention.
+    var warnings: [Diagnostic] = []
     fileprivate let writer: Writer
   }
 
@@ -153,13 +161,14 @@ struct Destination {
     try quantizeActivations(model)
     let twin = runs ? try ONNXTwin(model, beside: job.outputPath, pool: pool) : nil
     var translated = if let dynamic { dynamic } else { try translate(model) }
+    let warnings = halve(&translated)
     let stored = store(&translated, collector)
     let writer = try MSLiteWriter(translated)
     let types = translated.nodes.map { ($0.name, $0.primitive.name) }
     return Result(
       byteCount: writer.byteCount, twin: twin,
       operatorTypes: Dictionary(types) { first, _ in first }, stored: stored,
-      writer: .mslite(writer))
+      warnings: warnings, writer: .mslite(writer))
   }
 
   /// Bytes of the file that a quantized graph gives.
@@ -173,6 +182,7 @@ struct Destination {
         + lookups.reduce(0) { $0 + $1.byteBound }
     }
     var translated = try translate(model)
+    _ = halve(&translated)
     _ = MSLiteWeightStorage.code(&translated, pool: pool) { _, _ in }
     return try MSLiteWriter(translated).byteCount
   }
@@ -187,6 +197,17 @@ struct Destination {
     options.hasIntegerInputs = job.hasIntegerInputs
     options.hasIntegerOutputs = job.hasIntegerOutputs
     return try MSLiteTranslator.translate(model, options: options)
+  }
+
+  /// Stores weights that are float in half precision, if that is asked for.
+  private func halve(_ model: inout MSLiteModel) -> [Diagnostic] {
+    guard job.storesHalfPrecision else { return [] }
+    return MSLiteHalfPrecision.apply(to: &model, pool: pool).map { name in
+      Diagnostic(
+        .beyondHalfPrecision, "the constant '\(name)' stays in 32 bits", severity: .warning,
+        location: .init(file: job.modelPath),
+        notes: ["half precision holds numbers up to 65504, and loses bits below 0.00006"])
+    }
   }
 
   /// Brings weights into the forms that depend on their integers; nothing where none do.

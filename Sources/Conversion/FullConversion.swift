@@ -1,4 +1,5 @@
 import GraphPasses
+import Inference
 import ModelFormats
 import ModelGraph
 import Quantization
@@ -57,6 +58,7 @@ struct FullConversion {
     outcome.constants = operations.map { quantizedFacts($0) } + floatFacts(plan)
     if !job.writesMSLite { outcome.operatorSets.after = model.standardOperatorVersion }
     let result = try destination.layOut(model, runs: true)
+    warnings += result.warnings
     outcome.outputByteCount = result.byteCount
     outcome.files = try destination.write(result)
     let runnable = destination.runnablePath(result)
@@ -86,11 +88,18 @@ struct FullConversion {
     return (operations, QuantizeLinearInsertion.apply(to: model))
   }
 
+  /// How the runtime computes with integers.
+  private var arithmetic: QuantizedArithmetic {
+    let profile = full.settings.profile
+    if profile.roundsInFixedPoint { return .fixedPoint }
+    return profile.fusesIntegerOperators ? .integer : .simulated
+  }
+
   /// Compares what was quantized with the float model.
   func assess(_ path: String, _ samples: CalibrationSet) throws(Failure) -> QualityReport {
     try Assessment(
       job: job, writtenPath: path, pool: pool, observer: observer,
-      arithmetic: full.settings.profile.fusesIntegerOperators ? .integer : .simulated
+      arithmetic: arithmetic
     ).run(samples, calibrated: samples.count)
   }
 

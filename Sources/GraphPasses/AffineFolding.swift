@@ -168,7 +168,8 @@ public struct AffineFolding {
       for channel in 0..<channels { bias[channel] += Double(old[channel]) * map.factors[channel] }
     }
     let floats = bias.map { Float($0) }
-    guard values.allSatisfy(\.isFinite), floats.allSatisfy(\.isFinite) else { return false }
+    let largest = values.reduce(0) { max($0, $1.magnitude.bitPattern) }
+    guard largest < Float.infinity.bitPattern, floats.allSatisfy(\.isFinite) else { return false }
     weights.packed?.release()
     let base = node.inputs[1]?.name ?? node.displayName
     let biasName = node.inputs.count > 2 ? node.inputs[2]?.name : nil

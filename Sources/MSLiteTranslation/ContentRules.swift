@@ -20,7 +20,16 @@ enum ContentRules {
     case "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten": return contents(0)
     case "Cast":
       let type = node.int("to").map { ElementType(onnxCode: $0) }
+      if type == .bool { return contents(0)?.map { $0.map { $0 == 0 ? 0 : 1 } } }
       return type == .int64 || type == .int32 ? contents(0) : nil
+    case "Equal": return combined(contents(0), contents(1)) { ($0 == $1 ? 1 : 0, false) }
+    case "Greater": return combined(contents(0), contents(1)) { ($0 > $1 ? 1 : 0, false) }
+    case "Less": return combined(contents(0), contents(1)) { ($0 < $1 ? 1 : 0, false) }
+    case "And": return combined(contents(0), contents(1)) { ($0 & $1, false) }
+    case "Not": return contents(0)?.map { $0.map { 1 - $0 } }
+    case "Size":
+      guard let shape = inputs.first??.shape, !shape.contains(nil) else { return nil }
+      return TensorData.elementCount(of: shape.compactMap { $0 }).map { [Int64($0)] }
     case "Concat":
       let parts = inputs.compactMap { $0?.contents }
       guard parts.count == inputs.count, inputs.allSatisfy({ $0?.rank == 1 }) else { return nil }

@@ -40,13 +40,19 @@ public enum MSLiteTranslator {
   /// The version of ONNX's operators that is translated; older models are raised to it.
   public static let operatorSetVersion = 18
 
-  /// Brings a model into the form that `translate` takes: raises its operators and folds what
-  /// follows convolutions into them.
+  /// Brings a model into the form that `translate` takes: raises its operators, writes those that
+  /// the format doesn't have in others, and folds what follows convolutions into them.
   ///
+  /// - Parameter inputShapes: shapes of inputs that the model leaves open, by name.
   /// - Throws: operators that can't be raised or that the format doesn't have, all of them.
-  public static func prepare(_ model: Model) throws(Failure) {
+  public static func prepare(
+    _ model: Model, inputShapes: [String: [Int]] = [:]
+  ) throws(Failure) {
     try OpsetUpgrade.raise(model, to: operatorSetVersion)
+    try BranchInlining.apply(to: model.graph, inputShapes: inputShapes)
     try refuseUnknown(model)
+    try OperatorRewriting.apply(
+      to: model.graph, version: model.standardOperatorVersion, inputShapes: inputShapes)
     ConstantShaping.apply(to: model.graph)
     SoftmaxRejoining.apply(to: model.graph)
     ActivationRewrites.apply(to: model.graph)
@@ -108,9 +114,7 @@ public enum MSLiteTranslator {
 
   private static func refuseUnknown(_ model: Model) throws(Failure) {
     let problems = model.graph.nodes.compactMap { node -> Diagnostic? in
-      if node.isStandard,
-        node.isONNX("Constant") || OperatorTable.translations[node.operatorType] != nil
-      {
+      if node.isStandard, node.operatorType == "Constant" || OperatorTable.has(node.operatorType) {
         return nil
       }
       let name = (node.isStandard ? "" : node.domain + ".") + node.operatorType

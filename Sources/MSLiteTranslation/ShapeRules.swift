@@ -63,15 +63,17 @@ enum ShapeRules {
     case "Pad": return [padded(shape(0), integers(1), hasAxes: inputs.count > 3)]
     case "Tile": return [shape(0).map { Array(repeating: nil, count: $0.count) }]
     case "LSTM", "GRU", "RNN":
-      return [
-        Array(repeating: nil, count: 4), Array(repeating: nil, count: 3),
-        Array(repeating: nil, count: 3),
-      ]
-    case "ArgMax", "ArgMin", "TopK", "OneHot", "Range", "NonZero", "GatherND", "ScatterND",
-      "GatherElements", "Loop", "If", "Scan", "NonMaxSuppression", "SpaceToDepth", "DepthToSpace",
-      "Einsum":
-      return []
-    default: return node.outputs.indices.map { $0 == 0 ? shape(0) : nil }
+      let x = shape(0).flatMap { $0.count == 3 ? $0 : nil } ?? [nil, nil, nil]
+      let ways = node.string("direction") == "bidirectional" ? 2 : 1
+      let hidden = node.int("hidden_size").flatMap { Int(exactly: $0) }
+      let isTurned = (node.int("layout") ?? 0) != 0
+      let state: Shape = isTurned ? [nil, nil, nil] : [ways, x[1], hidden]
+      return [isTurned ? [nil, nil, nil, nil] : [x[0], ways, x[1], hidden], state, state]
+    case "ArgMax", "ArgMin", "Range", "Loop", "If", "Scan", "Compress", "Unique": return []
+    case "Einsum": return [EinsumForm.shape(of: node, inputs: inputs)]
+    default:
+      if let shapes = IndexShapes.shapes(of: node, inputs: inputs) { return shapes }
+      return node.outputs.indices.map { $0 == 0 ? shape(0) : nil }
     }
   }
 

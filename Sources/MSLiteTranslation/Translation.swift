@@ -52,11 +52,13 @@ final class Translation {
     guard let integers = known.integers, let shape = known.shape, !shape.contains(nil) else {
       return nil
     }
+    let isTruth = known.elementType == .bool
     let bytes = integers.flatMap { integer in
-      withUnsafeBytes(of: integer.littleEndian, Array.init)
+      isTruth ? [integer == 0 ? 0 : 1] : withUnsafeBytes(of: integer.littleEndian, Array.init)
     }
     return TensorData(
-      elementType: .int64, dimensions: shape.compactMap { $0 }, storage: .packed(Bytes(bytes)))
+      elementType: isTruth ? .bool : .int64, dimensions: shape.compactMap { $0 },
+      storage: .packed(Bytes(bytes)))
   }
 
   /// How many axes a value has.

@@ -54,7 +54,7 @@ public struct TensorData: Sendable {
   public init(float32 values: [Float], dimensions: [Int]) {
     self.init(
       elementType: .float32, dimensions: dimensions,
-      storage: .packed(Bytes(TensorData.littleEndianBytes(values) { $0.bitPattern })))
+      storage: .packed(Bytes(TensorData.littleEndianBytes(values, \.bitPattern))))
   }
 
   /// A tensor of 32-bit integers.
@@ -63,18 +63,19 @@ public struct TensorData: Sendable {
   public init(int32 values: [Int32], dimensions: [Int]) {
     self.init(
       elementType: .int32, dimensions: dimensions,
-      storage: .packed(Bytes(TensorData.littleEndianBytes(values) { UInt32(bitPattern: $0) })))
+      storage: .packed(Bytes(TensorData.littleEndianBytes(values, \.self))))
   }
 
-  private static func littleEndianBytes<Number>(
-    _ values: [Number], bits: (Number) -> UInt32
+  /// The bytes of each value's bits, in one pass.
+  private static func littleEndianBytes<Element, Bits: FixedWidthInteger>(
+    _ values: [Element], _ bits: (Element) -> Bits
   ) -> [UInt8] {
-    [UInt8](unsafeUninitializedCapacity: 4 * values.count) { bytes, count in
-      for index in values.indices {
-        UnsafeMutableRawBufferPointer(bytes).storeBytes(
-          of: bits(values[index]).littleEndian, toByteOffset: 4 * index, as: UInt32.self)
+    let total = values.count * MemoryLayout<Bits>.size
+    return [UInt8](unsafeUninitializedCapacity: total) { bytes, count in
+      bytes.withMemoryRebound(to: Bits.self) { words in
+        for index in values.indices { words[index] = bits(values[index]).littleEndian }
       }
-      count = 4 * values.count
+      count = total
     }
   }
 
@@ -113,12 +114,13 @@ public struct TensorData: Sendable {
   public var float32Values: [Float]? {
     guard elementType == .float32, let packed else { return nil }
     return packed.withUnsafeBytes { bytes in
-      [Float](unsafeUninitializedCapacity: bytes.count / 4) { floats, count in
-        for index in 0..<bytes.count / 4 {
+      let total = bytes.count / 4
+      return [Float](unsafeUninitializedCapacity: total) { floats, count in
+        for index in 0..<total {
           let word = bytes.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)
           floats[index] = Float(bitPattern: UInt32(littleEndian: word))
         }
-        count = bytes.count / 4
+        count = total
       }
     }
   }

@@ -80,7 +80,7 @@ struct ActivationForecast {
     _ node: Node, _ output: Value, _ depth: Int
   ) -> ChannelForecast? {
     guard let source = first(node, depth), let weights = constant(node, 1),
-      let values = weights.float32Values, weights.dimensions.count >= 3
+      weights.elementType == .float32, let packed = weights.packed, weights.dimensions.count >= 3
     else { return nil }
     let rows = weights.dimensions[0]
     let perGroup = weights.dimensions[1]
@@ -92,29 +92,47 @@ struct ActivationForecast {
     guard means.count == rows else { return nil }
     var variances = [Double](repeating: 0, count: rows)
     let (inputMeans, inputVariances) = (source.means, source.variances)
-    let correlation = ActivationForecast.correlation
-    for row in 0..<rows {
-      let offset = row / (rows / groups) * perGroup
-      var mean = means[row]
-      var variance = 0.0
-      for channel in 0..<perGroup {
-        let start = (row * perGroup + channel) * kernel
-        var sum = 0.0
-        var squares = 0.0
-        for index in start..<start + kernel {
-          let weight = Double(values[index])
-          sum += weight
-          squares += weight * weight
+    FloatReader.withFloats(packed, .float32, 0..<rows * perGroup * kernel) { values in
+      inputMeans.withUnsafeBufferPointer { inputMeans in
+        inputVariances.withUnsafeBufferPointer { inputVariances in
+          for row in 0..<rows {
+            let channels = row / (rows / groups) * perGroup
+            ActivationForecast.add(
+              values[(row * perGroup * kernel)..<((row + 1) * perGroup * kernel)],
+              inputMeans[channels..<channels + perGroup],
+              inputVariances[channels..<channels + perGroup], &means[row], &variances[row])
+          }
         }
-        mean += sum * inputMeans[offset + channel]
-        variance +=
-          inputVariances[offset + channel]
-          * ((1 - correlation) * squares + correlation * sum * sum)
       }
-      means[row] = mean
-      variances[row] = variance
     }
     return ChannelForecast(base: output, means: means, variances: variances)
+  }
+
+  /// Adds what the weights of an output make of the input's channels.
+  private static func add(
+    _ weights: Slice<UnsafeBufferPointer<Float>>, _ inputMeans: Slice<UnsafeBufferPointer<Double>>,
+    _ inputVariances: Slice<UnsafeBufferPointer<Double>>, _ mean: inout Double,
+    _ variance: inout Double
+  ) {
+    let weights = UnsafeBufferPointer(rebasing: weights)
+    let inputMeans = UnsafeBufferPointer(rebasing: inputMeans)
+    let inputVariances = UnsafeBufferPointer(rebasing: inputVariances)
+    guard !inputMeans.isEmpty else { return }
+    let kernel = weights.count / inputMeans.count
+    let correlation = ActivationForecast.correlation
+    var (first, second) = (mean, 0.0)
+    for channel in inputMeans.indices {
+      var (sum, squares) = (0.0, 0.0)
+      for index in channel &* kernel..<(channel &+ 1) &* kernel {
+        let weight = Double(weights[index])
+        sum += weight
+        squares += weight * weight
+      }
+      first += sum * inputMeans[channel]
+      second +=
+        inputVariances[channel] * ((1 - correlation) * squares + correlation * sum * sum)
+    }
+    (mean, variance) = (first, second)
   }
 
   private mutating func arithmetic(

@@ -49,6 +49,7 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
   case judgedOnRandomInput = "GS4008"
   case runtimeTooOld = "GS4009"
   case alreadyQuantized = "GS4010"
+  case beyondHalfPrecision = "GS4011"
 
   case cannotWrite = "GS5001"
   case outputFolderMissing = "GS5002"
@@ -75,7 +76,7 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
       .calibrationFilesMissing, .calibrationSizeWrong, .calibrationSampleUnreadable,
       .calibrationNonFinite, .nonFiniteWeight, .nothingQuantized, .inferenceInputInvalid,
       .inferenceFailed, .unevenRanges, .rangeCutsMuch, .targetMissed, .judgedOnRandomInput,
-      .runtimeTooOld, .alreadyQuantized:
+      .runtimeTooOld, .alreadyQuantized, .beyondHalfPrecision:
       .badData
     case .belowMinCosine: .belowThreshold
     case .cannotWrite, .outputFolderMissing, .reportFailed: .cannotWrite
@@ -128,6 +129,7 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
     case .judgedOnRandomInput: "a search looked at made-up input, which tells little of real data"
     case .runtimeTooOld: "some runtimes of the written format lack an operator"
     case .alreadyQuantized: "the model, or a part of it, is quantized already"
+    case .beyondHalfPrecision: "a constant doesn't fit half precision and stays in 32 bits"
     case .cannotWrite: "an output cannot be written"
     case .outputFolderMissing: "the folder of an output does not exist"
     case .operatorUnsupported: "the engine has no kernel for a node"

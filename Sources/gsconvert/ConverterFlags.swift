@@ -71,7 +71,7 @@ struct ConverterFlags: ParsableArguments {
   @Option(
     name: .customLong("fp16"),
     help: .init(
-      "Store what stays float in half precision. In this version only off.", valueName: "switch"))
+      "Store weights that stay float in half precision; .ms files only.", valueName: "switch"))
   var fp16: String?
 
   @Option(

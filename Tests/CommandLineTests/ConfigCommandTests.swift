@@ -35,9 +35,9 @@ import Testing
     #expect(good.status == 0)
     #expect(good.error.hasPrefix("warning[GS0006]: optimize=none has no effect"))
     #expect(good.outputLines.last == "job.cfg: no errors, 1 warning")
-    let bad = try check(Fixtures.weightQuantization + flags + "fp16=on\n")
+    let bad = try check(Fixtures.weightQuantization + flags + "trainModel=true\n")
     #expect(bad.status == 69)
-    #expect(bad.error.contains("this version cannot do fp16=on yet"))
+    #expect(bad.error.contains("this version cannot do trainModel=true yet"))
     #expect(!bad.error.contains("is missing"))
   }
 

@@ -25,6 +25,39 @@ import Testing
     #expect(!inspection.output.contains("\"quantizedConstants\":0"))
   }
 
+  @Test func halfPrecisionTakesHalfTheBytes() throws {
+    let folder = try TemporaryFolder(model: Fixtures.digits)
+    #expect(try Program.run(paths, in: folder).status == 0)
+    let whole = try folder.bytes("result.ms").count
+    let outcome = try Program.run(paths + ["--fp16=on"], in: folder)
+    #expect(outcome.status == 0 && outcome.error.isEmpty, "\(outcome.error)")
+    let half = try folder.bytes("result.ms").count
+    #expect(10 * half < 6 * whole)
+    let inspection = try Program.run(["inspect", "result.ms", "--logFormat=json"], in: folder)
+    #expect(inspection.output.contains("\"type\":\"float16\""))
+  }
+
+  @Test func halfPrecisionAndIntegersGoTogether() throws {
+    let folder = try TemporaryFolder(
+      configuration: "[common_quant_param]\nquant_type=WEIGHT_QUANT\nskip_quant_node=/conv1/*\n")
+    let job = paths + ["--configFile=job.cfg", "--fp16=on"]
+    let outcome = try Program.run(job, in: folder)
+    #expect(outcome.status == 0, "\(outcome.error)")
+    let inspection = try Program.run(["inspect", "result.ms", "--logFormat=json"], in: folder)
+    #expect(inspection.output.contains("\"type\":\"int8\""))
+    #expect(inspection.output.contains("\"type\":\"float16\""))
+  }
+
+  @Test func halfPrecisionIsForSuchFilesOnly() throws {
+    let folder = try TemporaryFolder(model: Fixtures.digits)
+    let outcome = try Program.run(
+      ["--modelFile=model.onnx", "--outputFile=result.onnx", "--configFile=job.cfg", "--fp16=on"],
+      in: folder)
+    #expect(outcome.status == 64)
+    #expect(outcome.error.contains("--fp16=on needs a .ms file"))
+    #expect(try folder.files() == ["job.cfg", "model.onnx"])
+  }
+
   @Test(arguments: ["bit_num=3", "bit_num=0"]) func packedWeightsAreSmaller(bits: String) throws {
     let text = "[common_quant_param]\nquant_type=WEIGHT_QUANT\nmin_quant_weight_channel=0\n"
     let sizes = try ["bit_num=8", bits].map { bits in

@@ -3,7 +3,7 @@ import Testing
 /// What this version can't do it refuses, by name, and writes nothing.
 @Suite struct RefusedCapabilityTests {
   @Test(arguments: [
-    "fp16=on", "device=GPU", "encryption=true", "saveType=MINDIR",
+    "device=GPU", "encryption=true", "saveType=MINDIR",
     "trainModel=true", "optimizeTransformer=true", "optimize=gpu_oriented",
     "outputDataFormat=NCHW", "inputDataType=UINT8", "outputDataType=FLOAT16",
     "decryptMode=AES-CBC", "fmk=TFLITE", "fmk=CAFFE", "fmk=MINDIR",
@@ -33,7 +33,7 @@ import Testing
 
   @Test func aFlagInTheFileIsRefusedInItsPlace() throws {
     let folder = try TemporaryFolder(
-      configuration: Fixtures.weightQuantization + "[converter_param]\nfp16=on\n")
+      configuration: Fixtures.weightQuantization + "[converter_param]\ntrainModel=true\n")
     let outcome = try Program.run(Fixtures.job, in: folder)
     #expect(outcome.status == 69)
     try Snapshot.check(outcome.error, "refused-flag-in-file")

@@ -87,7 +87,7 @@ import Testing
   @Test(arguments: [
     ("fmk", "TFLITE"), ("saveType", "MINDIR"),
     ("inputDataType", "UINT8"),
-    ("outputDataType", "FLOAT16"), ("outputDataFormat", "NCHW"), ("fp16", "on"),
+    ("outputDataType", "FLOAT16"), ("outputDataFormat", "NCHW"),
     ("optimize", "gpu_oriented"), ("device", "GPU"),
     ("trainModel", "TRUE"), ("optimizeTransformer", "true"),
     ("encryption", "true"), ("encryptKey", "30313233"), ("decryptKey", "30"),
@@ -177,8 +177,8 @@ import Testing
   }
 
   @Test func aRefusalOfTheFileHasItsPlace() throws {
-    let found = try refusal(complete, file: "[converter_param]\nfp16=on\n")
+    let found = try refusal(complete, file: "[converter_param]\ntrainModel=true\n")
     #expect(found[0].location?.line == 2)
-    #expect(found[0].location?.column == 6)
+    #expect(found[0].location?.column == 12)
   }
 }

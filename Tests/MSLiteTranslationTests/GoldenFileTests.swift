@@ -8,7 +8,9 @@ import Testing
 /// Files that the real runtime has run (make_golden.py), byte for byte.
 @Suite struct GoldenFileTests {
   static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Golden")
-  static let names = ["convolution", "attention", "pyramid", "speech", "selection"]
+  static let names = [
+    "convolution", "attention", "pyramid", "speech", "selection", "detection", "sequence",
+  ]
 
   static func translate(_ name: String, keepsInputLayout: Bool = false) throws -> MSLiteModel {
     let model = try ModelLoader.load(path: folder.appending(path: name + ".onnx").path)
@@ -32,6 +34,12 @@ import Testing
   func theFileIsTheOneThatTheRuntimeRan(name: String) throws {
     let bytes = try Self.write(Self.translate(name))
     #expect(bytes == (try Self.golden(name)))
+  }
+
+  @Test func weightsInHalfPrecisionAreThoseThatTheRuntimeRan() throws {
+    var model = try Self.translate("convolution")
+    #expect(MSLiteHalfPrecision.apply(to: &model, pool: WorkerPool(threads: 2)).isEmpty)
+    #expect(try Self.write(model) == Self.golden("convolution_fp16"))
   }
 
   @Test(arguments: names)

@@ -3,7 +3,8 @@
 
 Makes the models, converts them with gsconvert, runs them with the runtime's command (ms_runtime.cpp), and compares with
 ONNX Runtime: floats to 1e-4 of the largest number, all else exactly. Convolutions and products are run with int8 weights
-and activations too. The operators are those of the table in docs/formats.md; one without a case is an error.
+and activations too, and with weights in half precision. The operators are those of the table in docs/formats.md; one
+without a case is an error.
 
 usage: ms_operators.py GSCONVERT RUNTIME...
 """
@@ -50,15 +51,32 @@ def cases():
     """All cases."""
     found = [one(name, MATRIX * 2) for name in
              "Relu Elu Sigmoid HardSwish Tanh Softplus Abs Exp Neg Floor Ceil Round Sin Cos Erf Identity Dropout "
-             "HardSigmoid LeakyRelu".split()]
-    found += [one(name, POSITIVE) for name in "Log Sqrt Reciprocal".split()]
+             "HardSigmoid LeakyRelu Softsign Selu Celu ThresholdedRelu Mish Sign Sinh Cosh IsNaN IsInf".split()]
+    found += [one(name, POSITIVE) for name in "Log Sqrt Reciprocal Tan ReduceLogSum".split()]
     found += [one(name, np.abs(IMAGE) + np.float32(0.1), np.abs(real(3, 1, 1)) + np.float32(0.2))
-              for name in "Add Sub Mul Div Max Min Sum".split()]
+              for name in "Add Sub Mul Div Max Min Sum Mean".split()]
     found += [one(name, WHOLE, np.round(real(6))) for name in
               "Equal Greater GreaterOrEqual Less LessOrEqual".split()]
-    found += [one(name, TRUTH, real(4, 6) > 0) for name in ("And", "Or")]
+    found += [one(name, TRUTH, real(4, 6) > 0) for name in ("And", "Or", "Xor")]
     found += [one(name, IMAGE, axes=[2], keepdims=0) for name in
-              "ReduceMean ReduceMax ReduceMin ReduceProd ReduceSumSquare ReduceL1 ReduceL2".split()]
+              "ReduceMean ReduceMax ReduceMin ReduceProd ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSumExp".split()]
+    found += [one(name, IMAGE, axes=[1], keepdims=1) for name in ("ReduceLogSumExp", "ReduceSumSquare")]
+    found += [one("GRU", real(5, batch, 4), 0.3 * real(ways, 24, 4), 0.3 * real(ways, 24, 8), 0.3 * real(ways, 48),
+                  outputs=2, hidden_size=8, direction=direction, linear_before_reset=after)
+              for batch in (1, 2) for after in (0, 1)
+              for ways, direction in ((1, "forward"), (1, "reverse"), (2, "bidirectional"))]
+    found += [one("RNN", real(5, 2, 4), 0.3 * real(2, 8, 4), 0.3 * real(2, 8, 8), 0.3 * real(2, 16), outputs=2,
+                  hidden_size=8, direction="bidirectional")]
+    found += [one("TopK", array, whole(2), outputs=2, axis=axis, largest=largest)
+              for array in (MATRIX, IMAGE) for axis in (-1, 1) for largest in (1, 0)]
+    found += [one("DepthToSpace", real(1, 8, 3, 4), blocksize=2, mode=mode) for mode in ("DCR", "CRD")]
+    found += [one("CumSum", MATRIX, np.array(axis), exclusive=exclusive, reverse=reverse)
+              for axis in (0, 1) for exclusive in (0, 1) for reverse in (0, 1)]
+    found += [one("Einsum", left, right, equation=equation) for left, right, equation in (
+        (ROWS, real(2, 8, 5), "bij,bjk->bik"), (ROWS, real(8, 2, 5), "bij,jnk->bnik"),
+        (real(2, 3, 4, 5), real(2, 3, 7, 5), "bhid,bhjd->bhij"), (MATRIX, real(6), "ij,j"),
+        (MATRIX, real(6, 4), "ij,ji->ij"), (ROWS, real(3, 8), "bij,ij->b"), (MATRIX, real(5), "ij,k->ki"))]
+    found += [one("Trilu", real(2, 4, 6), upper=upper) for upper in (0, 1)]
     found += [one(name, IMAGE) for name in ("GlobalMaxPool", "GlobalAveragePool", "Shape", "Flatten")]
     return found + [
         one("LeakyRelu", IMAGE, alpha=0.3), one("Elu", IMAGE, alpha=0.5), one("Gelu", MATRIX),
@@ -93,6 +111,25 @@ def cases():
         one("Pad", IMAGE, whole(0, 0, 1, 2, 0, 0, 2, 1), mode="reflect"),
         one("LSTM", real(5, 1, 4), 0.3 * real(1, 32, 4), 0.3 * real(1, 32, 8), 0.3 * real(1, 64), outputs=3,
             hidden_size=8),
+        one("Swish", MATRIX), one("If", POSITIVE), one("If", -POSITIVE),
+        one("InstanceNormalization", IMAGE, real(3), real(3)),
+        one("InstanceNormalization", ROWS, real(3), real(3)),
+        one("GroupNormalization", real(2, 6, 4, 5), real(3), real(3), num_groups=3),
+        one("GroupNormalization", real(2, 6, 4, 5), real(6), real(6), num_groups=3),
+        one("LpNormalization", IMAGE, axis=1), one("LpNormalization", MATRIX, p=1),
+        one("MeanVarianceNormalization", IMAGE), one("LRN", real(2, 7, 3, 4), size=3, alpha=0.5, bias=2.0),
+        one("ScatterND", MATRIX, whole(2, 0, 1, 1).reshape(2, 2), real(2)),
+        one("ScatterND", MATRIX, whole(2, 0).reshape(2, 1), real(2, 6), reduction="add"),
+        one("ScatterElements", MATRIX, whole(2, 0, 1, 3, -1, 0).reshape(1, 6), real(1, 6)),
+        one("ScatterElements", MATRIX, whole(2, 0, 1, 5).reshape(2, 2), real(2, 2), axis=1),
+        one("SpaceToDepth", real(1, 2, 4, 6), blocksize=2), one("Einsum", ROWS, equation="bij->jb"),
+        one("OneHot", whole(1, 3, -4), np.array(4), np.array([0.5, 2], np.float32)),
+        one("OneHot", whole(1, 3, 0, 2).reshape(2, 2), np.array(4), np.array([0, 1], np.float32), axis=1),
+        one("NonZero", MATRIX * TRUTH), one("Trilu", MATRIX, np.array(-1), upper=1),
+        one("Compress", MATRIX, np.array([1, 0, 1, 1], bool), axis=0),
+        one("ReverseSequence", real(4, 3, 2), whole(4, 2, 1), time_axis=0, batch_axis=1), one("Size", IMAGE),
+        one("NonMaxSuppression", np.sort(np.abs(real(1, 6, 2, 2)), 2).reshape(1, 6, 4), np.abs(real(1, 1, 6)), whole(3),
+            np.array([0.5], np.float32), np.array([0.1], np.float32)),
     ]
 
 
@@ -112,6 +149,15 @@ def model(case):
                      "i": np.array(1, np.float32)}
         steps = (("Div", "x r", "d"), ("Erf", "d", "e"), ("Add", "e i", "s"), ("Mul", "x s", "p"), ("Mul", "p h", "y0"))
         nodes = [helper.make_node(kind, read.split(), [made]) for kind, read, made in steps]
+    elif operator == "If":
+        constants = {"zero": np.array(0, np.float32), "two": np.array(2, np.float32)}
+        def branch(kind):
+            """A graph of one node."""
+            made = helper.make_tensor_value_info(kind, TensorProto.FLOAT, list(inputs[0].shape))
+            return helper.make_graph([helper.make_node(kind, ["x", "two"], [kind])], kind, [], [made])
+        nodes = [helper.make_node("ReduceSum", ["x"], ["sum"], keepdims=0),
+                 helper.make_node("Greater", ["sum", "zero"], ["is"]),
+                 helper.make_node("If", ["is"], ["y0"], name="n", then_branch=branch("Add"), else_branch=branch("Mul"))]
     else:
         names = ["x"] + ["" if array is None else f"c{index}" for index, array in enumerate(inputs[1:])]
         constants = {name: np.asarray(array) for name, array in zip(names[1:], inputs[1:]) if array is not None}
@@ -119,32 +165,46 @@ def model(case):
     fed = np.asarray(inputs[0])
     kind = helper.np_dtype_to_tensor_dtype(fed.dtype)
     # A shape that is known is a constant, and no model for the runtime.
-    extents = ["n", *fed.shape[1:]] if operator == "Shape" else list(fed.shape)
+    extents = ["n", *fed.shape[1:]] if operator in ("Shape", "Size") else list(fed.shape)
     graph = helper.make_graph(
         nodes, "tiny", [helper.make_tensor_value_info("x", kind, extents)],
         [onnx.ValueInfoProto(name=f"y{index}") for index in range(outputs)],
         [numpy_helper.from_array(array, name) for name, array in constants.items()])
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    opset = {"GroupNormalization": 18, "Mish": 18, "ScatterND": 18, "Swish": 24}.get(operator, 17)
+    if operator == "GroupNormalization" and len(inputs[1]) > attributes["num_groups"]:
+        opset = 21
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     return onnx.shape_inference.infer_shapes(proto), fed
 
 
-def differs(found, expected):
+# What has weights in half precision.
+HALF = INTEGER + [one("LayerNormalization", ROWS, real(3, 8), real(3, 8), axis=1),
+                  one("Mul", IMAGE, real(5, 6)), one("Where", TRUTH, MATRIX, real(4, 6)),
+                  one("Concat", MATRIX, real(2, 6), axis=0),
+                  one("ConvTranspose", IMAGE, real(3, 4, 3, 3)), one("PRelu", IMAGE, real(3, 1, 1)),
+                  one("GRU", real(5, 1, 4), 0.3 * real(1, 24, 4), 0.3 * real(1, 24, 8), outputs=2, hidden_size=8),
+                  one("LSTM", real(5, 1, 4), 0.3 * real(1, 32, 4), 0.3 * real(1, 32, 8), outputs=3, hidden_size=8)]
+
+
+def differs(found, expected, bound=1e-4):
     """Why two results are not the same; None if they are."""
     if found.size != expected.size:
         return f"shape {found.shape}, not {expected.shape}"
     if not np.issubdtype(expected.dtype, np.floating):
         return None if np.array_equal(found.ravel(), expected.ravel()) else "other numbers"
     error = np.abs(found.ravel() - expected.ravel()).max(initial=0)
-    return None if error <= 1e-4 * max(1, np.abs(expected).max(initial=0)) else f"off by {error:.3g}"
+    return None if error <= bound * max(1, np.abs(expected).max(initial=0)) else f"off by {error:.3g}"
 
 
-def check(binary, runtime, case, folder, is_integer):
+def check(binary, runtime, case, folder, form):
     """Why a case fails; None if it passes."""
     proto, fed = model(case)
     source, target = folder / "tiny.onnx", folder / "tiny.ms"
     onnx.save(proto, source)
     command = [binary, f"--modelFile={source}", f"--outputFile={target}"]
-    if is_integer:
+    if form == "fp16":
+        command.append("--fp16=on")
+    if form == "int8":
         samples = folder / "samples"
         samples.mkdir(exist_ok=True)
         np.save(samples / "0.npy", fed)
@@ -160,10 +220,11 @@ def check(binary, runtime, case, folder, is_integer):
         found = ms_float.run(runtime, target, ["x"], {"x": fed}, folder)
     except RuntimeError as error:
         return str(error)[-300:]
-    if is_integer:
+    if form == "int8":
         near = min(ms_float.cosine(a, b) for a, b in zip(found, expected))
         return None if near > 0.99 else f"cosine {near:.4f}"
-    return next(filter(None, map(differs, found, expected)), None)
+    bound = 4e-3 if form == "fp16" else 1e-4
+    return next(filter(None, (differs(a, b, bound) for a, b in zip(found, expected))), None)
 
 
 def documented():
@@ -181,11 +242,11 @@ def main():
     plain = cases()
     missing = documented() - {case[0] for case in plain}
     with tempfile.TemporaryDirectory() as name:
-        for is_integer, group in ((False, plain), (True, INTEGER)):
+        for form, group in (("", plain), ("int8", INTEGER), ("fp16", HALF)):
             for case in group:
-                problem = check(binary, runtime, case, Path(name), is_integer)
+                problem = check(binary, runtime, case, Path(name), form)
                 failures += problem is not None
-                print(f"  {case[0]:20} {'int8' if is_integer else '    '} {problem or 'ok'}", flush=True)
+                print(f"  {case[0]:26} {form:4} {problem or 'ok'}", flush=True)
     if missing:
         print("without a case: " + ", ".join(sorted(missing)))
     print(f"{failures} failures" if failures else "all operators compute what ONNX Runtime computes")

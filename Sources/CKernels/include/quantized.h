@@ -2,15 +2,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// From numbers to integers on a grid and back. Rounding is to the nearest, halves to even.
+// From numbers to integers on a grid and back. Rounding is as the grid says, else to the nearest, halves to even.
 
 /// How quantized integers are stored.
 typedef enum { GS_HELD_INT8, GS_HELD_UINT8, GS_HELD_INT16, GS_HELD_UINT16, GS_HELD_INT32 } gs_integer;
+
+/// How numbers get to a grid: to the nearest integer, halves to even, or as MindSpore Lite's kernels do, which take
+/// scales of sums for fixed-point numbers and round twice (gemmlowp), and round halves of a number away from 0.
+typedef enum { GS_ROUND_EVEN, GS_ROUND_FIXED_POINT } gs_rounding;
 
 /// A grid: integers between `low` and `high`, `zero` standing for 0.
 typedef struct {
   gs_integer type;
   int32_t low, high;
+  gs_rounding rounding;
 } gs_grid;
 
 /// out[i] = clamp(round(values[i] / scale) + zero); what is not a number becomes the lowest integer.

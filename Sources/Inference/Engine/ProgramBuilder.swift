@@ -104,9 +104,12 @@ struct ProgramBuilder {
 
   /// The drafts with quantized groups on integers, where the session wants that.
   private func onIntegers(_ drafts: [Draft]) -> [Draft] {
-    guard environment.arithmetic == .integer else { return drafts }
+    guard environment.arithmetic != .simulated else { return drafts }
     let known = constants
-    return IntegerGroups(drafts, graph: graph) { known[ObjectIdentifier($0)]?.tensor }.replaced()
+    let isFixedPoint = environment.arithmetic == .fixedPoint
+    return IntegerGroups(drafts, graph: graph, isFixedPoint: isFixedPoint) {
+      known[ObjectIdentifier($0)]?.tensor
+    }.replaced()
   }
 
   /// Leaves out nodes that neither an output nor a tap needs.

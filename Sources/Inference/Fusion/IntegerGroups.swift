@@ -7,7 +7,14 @@ import ModelGraph
 /// does anyway, and one QuantizeLinear that alone reads the result; products need none. The
 /// replacement takes the place of the group's last node. The others stay for whoever else reads or
 /// watches what they make, so that watching changes no result.
+///
+/// In fixed-point arithmetic only convolutions and products are replaced, these with the bias added
+/// to them, and each QuantizeLinear that remains rounds as MindSpore Lite's casts do.
 struct IntegerGroups {
+  /// The setting of this program's own that says how an operator rounds.
+  static let fixedPoint = "gsconvert_fixed_point"
+
+  private let isFixedPoint: Bool
   private let drafts: [Draft]
   private let readers: Readers
   private let constant: (Value) -> Tensor?
@@ -17,7 +24,11 @@ struct IntegerGroups {
   private var quantized: Set<ObjectIdentifier> = []
 
   /// - Parameter constant: the tensor of a value known before any run.
-  init(_ drafts: [Draft], graph: Graph, constant: @escaping (Value) -> Tensor?) {
+  init(
+    _ drafts: [Draft], graph: Graph, isFixedPoint: Bool = false,
+    constant: @escaping (Value) -> Tensor?
+  ) {
+    self.isFixedPoint = isFixedPoint
     self.drafts = drafts
     self.constant = constant
     readers = Readers(drafts, graph: graph)
@@ -34,8 +45,9 @@ struct IntegerGroups {
     drafts.map { draft in
       guard draft.node.isStandard else { return draft }
       switch draft.node.operatorType {
-      case "QuantizeLinear": return onGrid(draft) ?? draft
-      case "MatMul", "Gemm": return toFloat(draft) ?? draft
+      case "QuantizeLinear": return onGrid(draft) ?? (isFixedPoint ? fixedPoint(draft) : draft)
+      case "MatMul" where !isFixedPoint, "Gemm" where !isFixedPoint:
+        return toFloat(draft) ?? draft
       default: return draft
       }
     }
@@ -120,8 +132,8 @@ struct IntegerGroups {
   private func onGrid(_ quantize: Draft) -> Draft? {
     guard let output = quantize.outputs.first.flatMap({ $0 }),
       let target = source(quantize, integers: output) ?? untyped(quantize, output),
-      target.axis == nil, let operation = operation(before: quantize, on: target),
-      operation.node.isStandard, let sources = sources(operation),
+      target.axis == nil, let last = operation(before: quantize, on: target),
+      last.node.isStandard, let (operation, sources) = biased(last) ?? plain(last),
       sources[0].type == target.type, sources[0].axis == nil
     else { return nil }
     let grid: [Value?] = [target.scale, target.zero]
@@ -133,10 +145,12 @@ struct IntegerGroups {
     case "Conv" where areOperands(sources, weightAxis: 0):
       let bias = sources.count > 2 ? [sources[2].value] : []
       return make("QLinearConv", threes.prefix(6) + grid + bias)
-    case "MatMul" where sources.count == 2 && areOperands(sources, weightAxis: 1):
-      return make("QLinearMatMul", threes + grid)
+    case "MatMul" where areOperands(sources, weightAxis: 1):
+      let bias = sources.count > 2 ? [sources[2].value] : []
+      return make("QLinearMatMul", threes.prefix(6) + grid + bias)
     case "Gemm" where isGemm(operation, sources):
       return make("QGemm", gemmInputs(sources) + grid)
+    case _ where isFixedPoint: return nil
     case "Add", "Mul":
       guard arePlain(sources), sources.count == 2 else { return nil }
       return make("QLinear" + operation.node.operatorType, threes + grid)
@@ -145,6 +159,40 @@ struct IntegerGroups {
       return make("QLinear" + operation.node.operatorType, threes + grid)
     default: return nil
     }
+  }
+
+  private func plain(_ operation: Draft) -> (Draft, [Source])? {
+    sources(operation).map { (operation, $0) }
+  }
+
+  /// A product and the bias of integers that is added to it; nil for anything else.
+  private func biased(_ sum: Draft) -> (Draft, [Source])? {
+    guard isFixedPoint, sum.node.isONNX("Add"), sum.inputs.count == 2 else { return nil }
+    for (product, bias) in [(0, 1), (1, 0)] {
+      guard let value = sum.inputs[product], let maker = makers[ObjectIdentifier(value)],
+        drafts[maker].node.isONNX("MatMul"), readers.onlyReader(of: value) != nil,
+        let bias = source(of: sum.inputs[bias]), bias.type == .int32,
+        constant(bias.value)?.rank == 1, let factors = sources(drafts[maker]), factors.count == 2
+      else { continue }
+      return (drafts[maker], factors + [bias])
+    }
+    return nil
+  }
+
+  /// A QuantizeLinear that rounds as a cast of MindSpore Lite's.
+  private func fixedPoint(_ quantize: Draft) -> Draft {
+    let node = Node(
+      name: quantize.node.displayName, operatorType: quantize.node.operatorType,
+      domain: quantize.node.domain, inputs: quantize.inputs,
+      attributes: quantize.node.attributes + settings)
+    return Draft(
+      node: node, definition: quantize.definition, inputs: quantize.inputs,
+      outputs: quantize.outputs, captures: quantize.captures)
+  }
+
+  /// What is added to a node's own settings.
+  private var settings: [Attribute] {
+    isFixedPoint ? [Attribute(IntegerGroups.fixedPoint, .int(1))] : []
   }
 
   /// A QuantizeLinear without a zero point makes uint8.
@@ -203,7 +251,7 @@ struct IntegerGroups {
     guard let definition = OperatorTable.find(name, domain: domain) else { return nil }
     let made = Node(
       name: node.displayName, operatorType: name, domain: domain, inputs: inputs,
-      attributes: node.attributes)
+      attributes: node.attributes + settings)
     return Draft(node: made, definition: definition, inputs: inputs, outputs: outputs, captures: [])
   }
 }

@@ -11,12 +11,17 @@ enum OperatorTable {
     $0.merge($1) { first, _ in first }
   }
 
+  /// Whether an operator can be translated, or written in others that can.
+  static func has(_ name: String) -> Bool {
+    translations[name] != nil || OperatorRewriting.rewrites[name] != nil
+  }
+
   private static let families = [
     Activations.translations, Choices.translations, Elementwise.translations,
     Convolutions.translations,
     Pools.translations, Products.translations, Normalizations.translations,
     Reductions.translations, Shapes.translations, Selections.translations, Joins.translations,
-    Resampling.translations, Recurrences.translations,
+    Resampling.translations, Recurrences.translations, Searches.translations,
   ]
 }
 

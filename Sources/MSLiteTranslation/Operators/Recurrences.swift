@@ -4,39 +4,25 @@ import Support
 
 /// Recurrent layers.
 enum Recurrences {
-  static let translations: [String: OperatorTranslation] = ["LSTM": lstm]
+  static let translations: [String: OperatorTranslation] = [
+    "LSTM": lstm, "GRU": gru,
+  ]
 
   private static let lstm: OperatorTranslation = { @Sendable (translation, node) throws(Failure) in
     let direction = node.string("direction") ?? "forward"
     guard direction != "reverse" else { throw node.refused("it runs backwards") }
-    for (index, what) in [(4, "lengths of sequences"), (7, "peepholes")]
-    where node.operandIfAny(index) != nil {
-      throw node.refused("it has \(what)")
-    }
-    for setting in ["activations", "activation_alpha", "clip", "input_forget", "layout"] {
-      if let given = node.attribute(setting) {
-        if case .int(0) = given { continue }
-        throw node.refused("it sets \(setting)")
-      }
-    }
+    try node.checkRecurrence(activations: ["Sigmoid", "Tanh", "Tanh"])
     let recurrence = try node.operand(2)
     guard let weights = translation.constant(recurrence), weights.elementCount > 0,
       weights.dimensions.count == 3
     else { throw node.refused("its weights are not constant") }
     let extents = weights.dimensions
     let (directions, hidden) = (extents[0], extents[2])
-    let bias =
-      if let given = node.operandIfAny(3) {
-        try translation.plain(given)
-      } else {
-        translation.floats(
-          Array(repeating: 0, count: directions * 8 * hidden),
-          dimensions: [directions, 8 * hidden])
-      }
+    let biases = try bias(8, directions, hidden, translation, node)
     let value = try node.operand(0)
     let inputs = [
       try translation.plain(value), try translation.plain(try node.operand(1)),
-      try translation.plain(recurrence), bias,
+      try translation.plain(recurrence), biases,
       try state(5, value, directions, hidden, translation, node),
       try state(6, value, directions, hidden, translation, node),
     ]
@@ -46,7 +32,35 @@ enum Recurrences {
         [
           "bidirectional": .int(direction == "bidirectional" ? 1 : 0), "has_bias": .int(1),
           "hidden_size": .int(Int64(hidden)),
-        ]), inputs, threeOutputsOf: node)
+        ]), inputs, outputs: 3, of: node)
+  }
+
+  /// What is left of it: the state is reset before it is multiplied.
+  private static let gru: OperatorTranslation = { @Sendable (translation, node) throws(Failure) in
+    try node.checkRecurrence(activations: ["Sigmoid", "Tanh"])
+    let recurrence = try node.operand(2)
+    guard let weights = translation.constant(recurrence), weights.elementCount > 0,
+      weights.dimensions.count == 3
+    else { throw node.refused("its weights are not constant") }
+    let (directions, hidden) = (weights.dimensions[0], weights.dimensions[2])
+    let value = try node.operand(0)
+    let inputs = [
+      try translation.plain(value), try translation.plain(try node.operand(1)),
+      try translation.plain(recurrence),
+      try bias(6, directions, hidden, translation, node),
+      try state(5, value, directions, hidden, translation, node),
+    ]
+    translation.emit(
+      MSLitePrimitive("GRU", ["bidirectional": .int(directions == 2 ? 1 : 0)]), inputs,
+      outputs: 2, of: node)
+  }
+
+  /// Biases, `count` for each unit; zeros where none are given.
+  private static func bias(
+    _ count: Int, _ directions: Int, _ hidden: Int, _ translation: Translation, _ node: Node
+  ) throws(Failure) -> Int {
+    if let given = node.operandIfAny(3) { return try translation.plain(given) }
+    return try translation.zeros([directions, count * hidden], for: node)
   }
 
   /// A first state; zeros where none is given.
@@ -62,11 +76,11 @@ enum Recurrences {
 }
 
 extension Translation {
-  /// Adds a node that makes three tensors, whatever of them is used.
+  /// Adds a node that makes so many tensors, whatever of them is used.
   fileprivate func emit(
-    _ primitive: MSLitePrimitive, _ inputs: [Int], threeOutputsOf node: Node
+    _ primitive: MSLitePrimitive, _ inputs: [Int], outputs count: Int, of node: Node
   ) {
-    while node.outputs.count < 3 { node.outputs.append(nil) }
+    while node.outputs.count < count { node.outputs.append(nil) }
     emit(primitive, inputs, allOutputsOf: node)
   }
 }

@@ -20,7 +20,7 @@ enum Reductions {
   /// The format's numbers.
   private static let modes: [String: Int64] = [
     "ReduceMean": 0, "ReduceMax": 1, "ReduceMin": 2, "ReduceProd": 3, "ReduceSum": 4,
-    "ReduceSumSquare": 5, "ReduceL1": 6, "ReduceL2": 8,
+    "ReduceSumSquare": 5, "ReduceL2": 8,
   ]
 
   private static func translation(_ mode: Int64) -> OperatorTranslation {
@@ -48,9 +48,14 @@ enum Reductions {
       }
     }
     guard let order = translation.order(of: value), !axes.isEmpty else {
+      let rank = translation.rank(value)
+      let places = axes.map { entry in
+        rank.flatMap { ShapeRules.axis(entry, rank: $0) }.map { Int32($0) }
+          ?? Int32(clamping: entry)
+      }
       return write(
-        mode, try translation.plain(value), axes.map { Int32(clamping: $0) }, keeps: keeps,
-        rank: translation.rank(value), nil, translation, node)
+        mode, try translation.plain(value), places, keeps: keeps, rank: rank, nil, translation, node
+      )
     }
     let places = axes.compactMap { ShapeRules.axis($0, rank: order.rank) }
     write(

@@ -13,6 +13,16 @@ enum Selections {
         [try translation.plain(try node.operand(0)), try translation.plain(try node.operand(1))],
         for: node)
     },
+    "ScatterND": { @Sendable (translation, node) throws(Failure) in
+      let reduction = node.string("reduction") ?? "none"
+      guard let name = ["none": "ScatterNdUpdate", "add": "TensorScatterAdd"][reduction] else {
+        throw node.refused("its reduction is \(reduction)")
+      }
+      let inputs = try (0..<3).map { index throws(Failure) in
+        try translation.plain(try node.operand(index))
+      }
+      translation.emit(MSLitePrimitive(name), inputs, for: node)
+    },
     "GatherElements": { @Sendable (translation, node) throws(Failure) in
       translation.emit(
         MSLitePrimitive("GatherD"),

@@ -7,7 +7,7 @@ enum Shapes {
   static let translations: [String: OperatorTranslation] = [
     "Reshape": reshape, "Flatten": flatten, "Transpose": transpose, "Squeeze": squeeze,
     "Unsqueeze": unsqueeze, "Shape": shape, "Expand": expand, "Tile": tile,
-    "ConstantOfShape": fill,
+    "ConstantOfShape": fill, "DepthToSpace": regrouping, "SpaceToDepth": regrouping,
   ]
 
   /// A value's tensor in ONNX's order of elements, though axes of extent 1 may lie elsewhere.
@@ -180,6 +180,22 @@ enum Shapes {
     translation.emit(
       MSLitePrimitive("Gather"),
       [whole, translation.integers(places), translation.integers([0])], for: node)
+  }
+
+  /// Channels to blocks of pixels, and back.
+  private static let regrouping: OperatorTranslation = {
+    @Sendable (translation, node) throws(Failure) in
+    guard let size = node.int("blocksize"), size > 0 else {
+      throw node.refused("the size of its blocks is missing")
+    }
+    var settings: [String: MSLitePrimitive.Setting] = ["block_size": .int(size), "format": .int(1)]
+    if node.operatorType == "DepthToSpace" {
+      settings["mode"] = .string(node.string("mode") ?? "DCR")
+    }
+    let tensor = try translation.tensor(try node.operand(0), .channelsLast)
+    translation.emit(
+      MSLitePrimitive(node.operatorType, settings), [translation.labelled(tensor)], for: node,
+      order: .channelsLast)
   }
 
   private static let expand: OperatorTranslation = {

@@ -14,5 +14,5 @@ extension TargetProfile {
       "Transpose", "Unsqueeze",
     ],
     pairSumLimit: nil, scalesActivationChannels: false, absorbsClipping: true,
-    fusesIntegerOperators: false, takesAddedBias: true)
+    fusesIntegerOperators: false, roundsInFixedPoint: true, takesAddedBias: true)
 }

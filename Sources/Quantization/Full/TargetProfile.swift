@@ -41,6 +41,8 @@ public struct TargetProfile: Sendable {
   /// Whether the runtime fuses DequantizeLinear, an operator and QuantizeLinear into one operator on
   /// integers.
   public var fusesIntegerOperators = false
+  /// Whether the runtime multiplies sums by fixed-point numbers, as gemmlowp does.
+  public var roundsInFixedPoint = false
   /// Whether a constant that an Add puts on each column of a MatMul becomes its integer bias.
   public var takesAddedBias = false
   /// Whether products take weights that other operators read too, or that are transposed.

@@ -30,7 +30,8 @@ extension ElementType {
       case .uint16: (0, 65535)
       default: throw KernelProblem(lacking: "quantizing to \(name) is not supported")
       }
-    return gs_grid(type: try storedInteger(), low: bounds.0, high: bounds.1)
+    return gs_grid(
+      type: try storedInteger(), low: bounds.0, high: bounds.1, rounding: GS_ROUND_EVEN)
   }
 }
 

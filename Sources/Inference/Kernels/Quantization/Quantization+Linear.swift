@@ -4,12 +4,14 @@ import ModelGraph
 /// What QuantizeLinear and DequantizeLinear nodes say alike.
 private struct LinearSettings: Sendable {
   let axis, blockSize: Int
+  let isFixedPoint: Bool
   let type: ElementType?
   private let known: ScaleParameters?
 
   init(_ settings: NodeSettings) throws {
     axis = try settings.int("axis", default: 1)
     blockSize = try settings.int("block_size", default: 0)
+    isFixedPoint = try settings.isFixedPoint
     guard blockSize >= 0 else { throw KernelProblem("block_size is \(blockSize), below 0") }
     type = try settings.int("output_dtype").flatMap { $0 == 0 ? nil : ElementType(onnxCode: $0) }
     known = try ScaleParameters.constant(settings, scale: 1, zero: 2)
@@ -57,8 +59,14 @@ enum QuantizeKernel {
     }
     if settings.blockSize > 0 { input = try input.converted(to: .rowMajor, call.context) }
     return try QuantizedIntegers.quantize(
-      input, to: type, parameters, axis: settings.axis, blockSize: settings.blockSize, call.context)
+      input, to: type, parameters, axis: settings.axis, blockSize: settings.blockSize,
+      isFixedPoint: settings.isFixedPoint, call.context)
   }
+}
+
+extension NodeSettings {
+  /// Whether numbers get to the result's grid as MindSpore Lite's kernels do it.
+  var isFixedPoint: Bool { get throws { try flag(IntegerGroups.fixedPoint) } }
 }
 
 /// DequantizeLinear: x = (integer - zero) · scale.
@@ -87,13 +95,14 @@ enum QuantizedIntegers {
   /// Puts float32 numbers on a grid.
   static func quantize(
     _ input: Tensor, to type: ElementType, _ parameters: ScaleParameters, axis: Int = 1,
-    blockSize: Int = 0, _ context: RunContext
+    blockSize: Int = 0, isFixedPoint: Bool = false, _ context: RunContext
   ) throws -> Tensor {
-    let grid = try type.integerGrid()
+    var grid = try type.integerGrid()
+    if isFixedPoint { grid.rounding = GS_ROUND_FIXED_POINT }
     let runs = try ScaleRuns(input, parameters, axis: axis, blockSize: blockSize)
     let result = try context.allocate(type, input.shape, layout: input.layout)
     let width = type.memoryWidth ?? 1
-    try context.forEach(runs.count, cost: runs.length) { index in
+    try context.forEach(runs.count, cost: runs.length) { [grid] index in
       let run = runs.run(index)
       guard let values = input.elements(Float.self).baseAddress else { return }
       let from = values + run.start

@@ -34,13 +34,15 @@ extension Families {
     types: "int8, uint8",
     tensors: { settings in
       let product = try QuantizedProduct(settings, left: (0, zero: 2), right: (3, zero: 5))
+      let isFixedPoint = try settings.isFixedPoint
       return { call in
         let a = try ScaleParameters.given(call, scale: 1, zero: 2).single()
         let b = try ScaleParameters.given(call, scale: 4, zero: 5)
-        let grid = try OutputGrid(call, scale: 6, zero: 7)
+        let grid = try OutputGrid(call, scale: 6, zero: 7, isFixedPoint: isFixedPoint)
         let sums = try product.sums(call)
         let columns = try ColumnScales(
-          columns: sums.shape.last ?? 1, scales: b.scales.map { a.scale * $0 / grid.scale })
+          columns: sums.shape.last ?? 1, scales: b.scales.map { a.scale * $0 / grid.scale },
+          biases: call.optional(8))
         return [try grid.requantize(sums, columns, call.context)]
       }
     })
@@ -76,11 +78,14 @@ extension Families {
       let product = try QuantizedProduct(
         settings, left: (0, zero: 2), right: (3, zero: 5),
         isLeftTransposed: settings.flag("transA"), isRightTransposed: settings.flag("transB"))
+      let isFixedPoint = try settings.isFixedPoint
       return { call in
         let a = try ScaleParameters.given(call, scale: 1, zero: 2).single()
         let b = try ScaleParameters.given(call, scale: 4, zero: 5)
         let sums = try product.sums(call)
-        let grid = call.has(7) ? try OutputGrid(call, scale: 7, zero: 8) : nil
+        let grid =
+          call.has(7)
+          ? try OutputGrid(call, scale: 7, zero: 8, isFixedPoint: isFixedPoint) : nil
         let columns = try ColumnScales(
           columns: sums.shape.last ?? 1,
           scales: b.scales.map { alpha * a.scale * $0 / (grid?.scale ?? 1) },
@@ -121,11 +126,16 @@ struct OutputGrid: Sendable {
   let grid: gs_grid
 
   /// Reads the scale and the zero point of an output.
-  init(_ call: KernelCall, scale: Int, zero: Int, or fallback: ElementType? = nil) throws {
+  init(
+    _ call: KernelCall, scale: Int, zero: Int, or fallback: ElementType? = nil,
+    isFixedPoint: Bool = false
+  ) throws {
     let parameters = try ScaleParameters.given(call, scale: scale, zero: zero)
     (self.scale, self.zero) = try parameters.single()
     type = parameters.zeroType ?? fallback ?? .uint8
-    grid = try type.integerGrid()
+    var grid = try type.integerGrid()
+    if isFixedPoint { grid.rounding = GS_ROUND_FIXED_POINT }
+    self.grid = grid
   }
 
   /// The integer of a number, in units of the grid.

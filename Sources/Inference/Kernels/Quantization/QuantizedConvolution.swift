@@ -10,6 +10,7 @@ struct QuantizedConvolution: Sendable {
   private let inFloats: ConvolutionKernel?
   private let inIntegers: IntegerConvolution
   private let known: Result?
+  private let isFixedPoint: Bool
 
   /// How sums become the result's integers.
   private struct Result: Sendable {
@@ -21,10 +22,10 @@ struct QuantizedConvolution: Sendable {
     let bias: Tensor?
 
     /// - Parameter weights: known before any run, and exact in float32.
-    init(_ call: KernelCall, exact weights: Tensor? = nil) throws {
+    init(_ call: KernelCall, exact weights: Tensor? = nil, isFixedPoint: Bool) throws {
       let x = try ScaleParameters.given(call, scale: 1, zero: 2).single()
       let w = try ScaleParameters.given(call, scale: 4, zero: 5)
-      let grid = try OutputGrid(call, scale: 6, zero: 7)
+      let grid = try OutputGrid(call, scale: 6, zero: 7, isFixedPoint: isFixedPoint)
       self.grid = grid
       scales = w.scales.map { x.scale * $0 / grid.scale }
       let biases = try call.optional(8)
@@ -44,6 +45,8 @@ struct QuantizedConvolution: Sendable {
 
   /// Prepares what is constant.
   init(_ settings: NodeSettings) throws {
+    let isFixedPoint = try settings.isFixedPoint
+    self.isFixedPoint = isFixedPoint
     input = try CenteredOperand(settings, 0, zero: 2, zeroAxis: -1)
     weights = try CenteredOperand(settings, 3, zero: 5, zeroAxis: .min / 2)
     inIntegers = try IntegerConvolution(settings)
@@ -59,12 +62,14 @@ struct QuantizedConvolution: Sendable {
     } else {
       inFloats = nil
     }
-    known = try settings.constantCall(except: 0).map { try Result($0, exact: exact) }
+    known = try settings.constantCall(except: 0).map {
+      try Result($0, exact: exact, isFixedPoint: isFixedPoint)
+    }
   }
 
   /// Computes the node.
   func run(_ call: KernelCall) throws -> Tensor {
-    let result = try known ?? Result(call)
+    let result = try known ?? Result(call, isFixedPoint: isFixedPoint)
     let (input, weights) = (try input.floats(call), try weights.floats(call))
     guard let inFloats else {
       let sums = try inIntegers.run(
