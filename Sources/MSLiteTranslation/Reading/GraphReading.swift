@@ -30,7 +30,8 @@ final class GraphReading {
   let main: MSLiteSubgraph
   /// The graph's inputs, by tensor.
   private(set) var inputs: [Int: Value] = [:]
-  private let read: Set<Int>
+  private let readers: [Int: [String]]
+  private let makers: [Int: String]
   private var held: [Int: Held] = [:]
   private var requested: [Request: Value] = [:]
   private var elements: [Int: TensorData] = [:]
@@ -45,7 +46,15 @@ final class GraphReading {
     self.source = source
     self.main = main
     graph = Graph(name: main.name)
-    read = Set(main.nodes.flatMap { source.nodes[$0].inputs } + main.outputs)
+    var readers: [Int: [String]] = [:]
+    var makers: [Int: String] = [:]
+    for node in main.nodes.lazy.map({ source.nodes[$0] }) {
+      for input in node.inputs { readers[input, default: []].append(node.primitive.name) }
+      for output in node.outputs { makers[output] = node.name }
+    }
+    for output in main.outputs { readers[output, default: []].append("") }
+    self.readers = readers
+    self.makers = makers
     room = source.tensors.reduce(1 << 26) { $0 + 4 * $1.byteCount }
     for tensor in main.inputs + main.outputs { _ = name(of: tensor) }
     for tensor in main.inputs { try addInput(tensor) }
@@ -115,8 +124,9 @@ final class GraphReading {
   /// The order that a tensor is held in; nil for its own, and for constants.
   func order(of tensor: Int) -> AxisOrder? { held[tensor]?.order }
 
-  /// Whether anything reads a tensor.
-  func isRead(_ tensor: Int) -> Bool { read.contains(tensor) }
+  /// The operators that read a tensor, once for each time they do; the graph's caller is one without
+  /// a name.
+  func readers(of tensor: Int) -> [String] { readers[tensor] ?? [] }
 
   // MARK: Asking for values
 
@@ -170,10 +180,14 @@ final class GraphReading {
   private func reordered(_ tensor: Int, _ held: Held, _ order: AxisOrder?) -> Value {
     guard held.order != order, let rank = (held.order ?? order)?.rank else { return held.value }
     let from = held.order ?? .plain(rank)
-    let steps = from.steps(to: order ?? .plain(rank)).map { Int64($0) }
-    let name = unique(name(of: tensor) + (order == nil ? "_plain" : "_reordered"))
-    return add(
-      "Transpose", [held.value], [Attribute("perm", .ints(steps))], name: name, output: name)
+    let perm = Attribute(
+      "perm", .ints(from.steps(to: order ?? .plain(rank)).map { Int64($0) }))
+    let own = name(of: tensor)
+    if order == nil, held.value.name != own, let maker = makers[tensor] {
+      return add("Transpose", [held.value], [perm], name: maker, output: own)
+    }
+    let name = unique(own + (order == nil ? "_plain" : "_reordered"))
+    return add("Transpose", [held.value], [perm], name: name, output: name)
   }
 
   /// A constant list of integers, or one integer.
@@ -269,7 +283,7 @@ final class GraphReading {
     var outputs: [Value?] = []
     for tensor in node.outputs {
       try checkUnmade(tensor)
-      let isLeftOut = leavesOut && !isRead(tensor)
+      let isLeftOut = leavesOut && readers(of: tensor).isEmpty
       let value = isLeftOut ? nil : Value(name: name(of: tensor))
       outputs.append(value)
       if let value { hold(tensor, value, order) }

@@ -62,10 +62,23 @@ enum ShapeReadings {
     let order = held.order ?? .plain(rank)
     let shape = reading.shape(of: tensor)
     let turned = AxisOrder(order.axes.map { axis in steps.firstIndex(of: axis) ?? axis })
-    try reading.hold(node, held.value, turned)
-    if let shape, movesNothing(AxisOrder(steps), shape) {
-      reading.extents.note(try reading.output(of: node), elementsOf: tensor)
+    let result = try reading.output(of: node)
+    if held.order == nil, isTakenApart(reading.readers(of: result)) {
+      try reading.emit("Transpose", [held.value], [Attribute("perm", .ints(given))], for: node)
+    } else {
+      try reading.hold(node, held.value, turned)
     }
+    if let shape, movesNothing(AxisOrder(steps), shape) {
+      reading.extents.note(result, elementsOf: tensor)
+    }
+  }
+
+  /// Whether only parts of a tensor are read, so that it is better moved once than they are.
+  private static func isTakenApart(_ readers: [String]) -> Bool {
+    (readers.count > 1 || readers == ["Split"])
+      && readers.allSatisfy {
+        ["Gather", "SliceFusion", "Split", "StridedSlice"].contains($0)
+      }
   }
 
   /// The axes that a node states, or its second input.
@@ -173,16 +186,5 @@ enum ShapeReadings {
     try reading.emit(
       "Expand",
       [try reading.plain(try node.operand(0)), try reading.plain(try node.operand(1))], for: node)
-  }
-}
-
-extension AxisOrder {
-  /// The order with a further axis of extent 1, and the place of that: in front of the axis that
-  /// follows it.
-  func inserting(_ axis: Int) -> (order: AxisOrder, place: Int) {
-    var wider = axes.map { $0 >= axis ? $0 + 1 : $0 }
-    let place = wider.firstIndex(of: axis + 1) ?? wider.count
-    wider.insert(axis, at: place)
-    return (AxisOrder(wider), place)
   }
 }
