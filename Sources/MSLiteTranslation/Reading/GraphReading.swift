@@ -107,6 +107,14 @@ final class GraphReading {
     return try constant(tensor)?.integers
   }
 
+  /// The integers that a setting of a node states, or else a constant input.
+  func integers(
+    of node: MSLiteNode, _ setting: String, orInput index: Int
+  ) throws(Failure) -> [Int64]? {
+    if let stated = node.ints(setting) { return stated }
+    return try integers(node.operandIfAny(index))
+  }
+
   /// What is known of a value.
   func facts(of value: Value) -> ValueFacts { facts[ObjectIdentifier(value)] ?? ValueFacts() }
 

@@ -31,10 +31,12 @@ public enum MSLiteGraphReader {
     }
     try reading.finish()
     removeUnused(from: reading.graph)
-    return Model(
+    let model = Model(
       graph: reading.graph,
       operatorSets: [OperatorSet(domain: "", version: MSLiteTranslator.operatorSetVersion)],
       formatVersion: 8)
+    model.keepsInputLayout = true
+    return model
   }
 
   /// A file with integers for weights or activations has lost the floats that a quantizer wants.

@@ -10,7 +10,8 @@ enum ElementwiseReadings {
     .merging([
       "ExpFusion": exponential, "PowFusion": power, "Mod": remainder, "Cast": cast,
       "Square": square, "Rsqrt": reciprocalRoot, "NotEqual": notEqual,
-      "SquaredDifference": squaredDifference, "FloorDiv": floorQuotient, "Where": choose,
+      "SquaredDifference": squaredDifference, "FloorDiv": floorQuotient, "FloorMod": floorRemainder,
+      "Where": choose,
       "Select": choose, "BiasAdd": readingOfSeveral("Add"),
     ]) { first, _ in first }
 
@@ -22,7 +23,7 @@ enum ElementwiseReadings {
 
   private static let several = [
     "AddFusion": "Add", "SubFusion": "Sub", "MulFusion": "Mul", "DivFusion": "Div",
-    "RealDiv": "Div", "FloorMod": "Mod", "Maximum": "Max", "Minimum": "Min", "AddN": "Sum",
+    "RealDiv": "Div", "Maximum": "Max", "Minimum": "Min", "AddN": "Sum",
     "Equal": "Equal", "Greater": "Greater", "GreaterEqual": "GreaterOrEqual", "Less": "Less",
     "LessEqual": "LessOrEqual", "LogicalAnd": "And", "LogicalOr": "Or",
   ]
@@ -132,6 +133,19 @@ enum ElementwiseReadings {
     }
     let quotient = reading.step("Div", [a, b], of: node, "_quotient")
     try reading.emit("Floor", [quotient], for: node, order: order)
+  }
+
+  /// `a - floor(a / b) b`, which ONNX's own operator says of integers only.
+  private static let floorRemainder: OperatorReading = {
+    @Sendable (reading, node) throws(Failure) in
+    let (a, b, order) = try twoOperands(reading, node)
+    guard reading.facts(of: a).elementType == .float32 else {
+      return try reading.emit("Mod", [a, b], for: node, order: order)
+    }
+    let quotient = reading.step("Div", [a, b], of: node, "_quotient")
+    let whole = reading.step("Floor", [quotient], of: node, "_whole")
+    let multiple = reading.step("Mul", [whole, b], of: node, "_multiple")
+    try reading.emit("Sub", [a, multiple], for: node, order: order)
   }
 
   private static let choose: OperatorReading = { @Sendable (reading, node) throws(Failure) in

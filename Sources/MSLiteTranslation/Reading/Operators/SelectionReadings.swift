@@ -138,7 +138,8 @@ enum SelectionReadings {
     }
     var inputs = [held.value]
     var attributes = [Attribute("axis", .int(axis))]
-    if let sizes = node.ints("size_splits"), !sizes.contains(where: { $0 < 0 }) {
+    let stated = try reading.integers(of: node, "size_splits", orInput: 1)
+    if let sizes = stated, !sizes.contains(where: { $0 < 0 }) {
       inputs.append(reading.integerValue(sizes))
     } else {
       attributes.append(Attribute("num_outputs", .int(Int64(node.outputs.count))))

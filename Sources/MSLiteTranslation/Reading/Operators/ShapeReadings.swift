@@ -81,17 +81,9 @@ enum ShapeReadings {
       }
   }
 
-  /// The axes that a node states, or its second input.
-  private static func axes(
-    of node: MSLiteNode, _ reading: GraphReading
-  ) throws(Failure) -> [Int64]? {
-    if let given = node.ints("axis") { return given }
-    return try reading.integers(node.operandIfAny(1))
-  }
-
   private static let squeeze: OperatorReading = { @Sendable (reading, node) throws(Failure) in
     let tensor = try node.operand(0)
-    guard let axes = try axes(of: node, reading) else {
+    guard let axes = try reading.integers(of: node, "axis", orInput: 1) else {
       guard node.operandIfAny(1) == nil else { throw node.unreadable("its axes aren't constant") }
       return try reading.emit("Squeeze", [try reading.plain(tensor)], for: node)
     }
@@ -111,7 +103,7 @@ enum ShapeReadings {
 
   private static let unsqueeze: OperatorReading = { @Sendable (reading, node) throws(Failure) in
     let tensor = try node.operand(0)
-    guard let axes = try axes(of: node, reading) else {
+    guard let axes = try reading.integers(of: node, "axis", orInput: 1) else {
       throw node.unreadable("its axes aren't constant")
     }
     guard axes.count == 1, let order = reading.order(of: tensor),
@@ -145,9 +137,7 @@ enum ShapeReadings {
 
   private static let broadcast: OperatorReading = { @Sendable (reading, node) throws(Failure) in
     let value = try reading.plain(try node.operand(0))
-    var wanted = try reading.integers(node.operandIfAny(1))
-    if node.operandIfAny(1) == nil { wanted = node.ints("shape") }
-    if let wanted {
+    if let wanted = try reading.integers(of: node, "shape", orInput: 1) {
       let extents = reading.integerValue(wanted.map { $0 == -1 ? 1 : $0 })
       return try reading.emit("Expand", [value, extents], for: node)
     }
