@@ -42,16 +42,37 @@ import Testing
     return try #require(session.run(["x": feed]).first?.data)
   }
 
+  private static let activations: [(Int64, @Sendable (Double) -> Double)] = [
+    (1, { max($0, 0) }), (2, { 1 / (1 + exp(-$0)) }), (3, { min(max($0, 0), 6) }),
+    (4, { $0 < 0 ? 0.5 * (exp($0) - 1) : $0 }), (5, { $0 < 0 ? 0.5 * $0 : $0 }),
+    (8, { $0 / (1 + abs($0)) }), (9, { log(1 + exp($0)) }), (10, { tanh($0) }),
+    (12, { $0 * min(max($0 + 3, 0), 6) / 6 }), (13, { min(max($0 + 3, 0), 6) / 6 }),
+    (18, { $0 / (1 + exp(-$0)) }), (19, { $0 * (1 + erf($0 / 2.squareRoot())) / 2 }),
+  ]
+
+  private static let functionsOfOne: [(String, @Sendable (Double) -> Double)] = [
+    ("Square", { $0 * $0 }), ("Rsqrt", { 1 / $0.squareRoot() }), ("Reciprocal", { 1 / $0 }),
+    ("Neg", { -$0 }), ("ExpFusion", { exp($0) }), ("Cos", { cos($0) }),
+  ]
+
+  private static let functionsOfTwo: [(String, @Sendable (Float, Float) -> Float)] = [
+    ("SquaredDifference", { ($0 - $1) * ($0 - $1) }), ("FloorDiv", { ($0 / $1).rounded(.down) }),
+    ("FloorMod", { $0 - ($0 / $1).rounded(.down) * $1 }),
+    ("Mod", { $0.truncatingRemainder(dividingBy: $1) }), ("Maximum", { max($0, $1) }),
+    ("RealDiv", { $0 / $1 }),
+  ]
+
+  private static let contradictions: [(String, @Sendable (inout MSLiteModel) -> Void)] = [
+    ("the tensor is read before it is made", { $0.nodes[0].inputs = [1] }),
+    ("the node makes the input", { $0.nodes[0].outputs = [0] }),
+    ("the node stands there twice", { $0.subgraphs[0].nodes = [0, 0] }),
+    ("the input is stated twice", { $0.subgraphs[0].inputs = [0, 0] }),
+    ("the output is stated twice", { $0.subgraphs[0].outputs = [1, 1] }),
+  ]
+
   private static let numbers: [Float] = [-3, -1.5, -0.25, 0.25, 0.5, 1, 2, 7]
 
-  @Test(
-    arguments: [
-      (1, { max($0, 0) }), (2, { 1 / (1 + exp(-$0)) }), (3, { min(max($0, 0), 6) }),
-      (4, { $0 < 0 ? 0.5 * (exp($0) - 1) : $0 }), (5, { $0 < 0 ? 0.5 * $0 : $0 }),
-      (8, { $0 / (1 + abs($0)) }), (9, { log(1 + exp($0)) }), (10, { tanh($0) }),
-      (12, { $0 * min(max($0 + 3, 0), 6) / 6 }), (13, { min(max($0 + 3, 0), 6) / 6 }),
-      (18, { $0 / (1 + exp(-$0)) }), (19, { $0 * (1 + erf($0 / 2.squareRoot())) / 2 }),
-    ] as [(Int64, @Sendable (Double) -> Double)])
+  @Test(arguments: activations)
   func anActivationIsWhatItsNumberSays(
     number: Int64, function: @Sendable (Double) -> Double
   ) throws {
@@ -72,11 +93,7 @@ import Testing
     }
   }
 
-  @Test(
-    arguments: [
-      ("Square", { $0 * $0 }), ("Rsqrt", { 1 / $0.squareRoot() }), ("Reciprocal", { 1 / $0 }),
-      ("Neg", { -$0 }), ("ExpFusion", { exp($0) }), ("Cos", { cos($0) }),
-    ] as [(String, @Sendable (Double) -> Double)])
+  @Test(arguments: functionsOfOne)
   func aFunctionOfOneNumberIsWhatItsNameSays(
     name: String, function: @Sendable (Double) -> Double
   ) throws {
@@ -87,13 +104,7 @@ import Testing
     }
   }
 
-  @Test(
-    arguments: [
-      ("SquaredDifference", { ($0 - $1) * ($0 - $1) }), ("FloorDiv", { ($0 / $1).rounded(.down) }),
-      ("FloorMod", { $0 - ($0 / $1).rounded(.down) * $1 }),
-      ("Mod", { $0.truncatingRemainder(dividingBy: $1) }), ("Maximum", { max($0, $1) }),
-      ("RealDiv", { $0 / $1 }),
-    ] as [(String, @Sendable (Float, Float) -> Float)])
+  @Test(arguments: functionsOfTwo)
   func aFunctionOfTwoNumbersIsWhatItsNameSays(
     name: String, function: @Sendable (Float, Float) -> Float
   ) throws {
@@ -188,14 +199,7 @@ import Testing
     #expect(failure.diagnostics.first?.code == .alreadyQuantized)
   }
 
-  @Test(
-    arguments: [
-      ("the tensor is read before it is made", { $0.nodes[0].inputs = [1] }),
-      ("the node makes the input", { $0.nodes[0].outputs = [0] }),
-      ("the node stands there twice", { $0.subgraphs[0].nodes = [0, 0] }),
-      ("the input is stated twice", { $0.subgraphs[0].inputs = [0, 0] }),
-      ("the output is stated twice", { $0.subgraphs[0].outputs = [1, 1] }),
-    ] as [(String, @Sendable (inout MSLiteModel) -> Void)])
+  @Test(arguments: contradictions)
   func aFileThatContradictsItselfIsRefused(
     what: String, change: @Sendable (inout MSLiteModel) -> Void
   ) throws {

@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 import model_feeds
 import ms_float
@@ -102,6 +103,7 @@ class Check:
         """The file as ONNX computes what the runtime computes on it."""
         target = file.with_suffix(".onnx")
         convert(self.binary, "--fmk=MSLITE", f"--modelFile={file}", f"--outputFile={target}", "--saveType=ONNX")
+        onnx.checker.check_model(str(target), full_check=True)
         session = ms_float.peer(target)
         found = [session.run(None, renamed(session, feed)) for feed in self.case.feeds]
         expected = self.runs(file, session)

@@ -36,6 +36,18 @@ enum ConstantReading {
       storage: .packed(converted(bytes, tensor.elementType)))
   }
 
+  /// Bytes of all constants, at most those of the file if they are all in one.
+  static func byteCount(of tensors: [MSLiteTensor]) -> Int {
+    var total = 0
+    var (lowest, highest) = (UInt.max, UInt.min)
+    for case .bytes(let bytes) in tensors.lazy.map(\.content) where bytes.count > 0 {
+      total += bytes.count
+      let start = bytes.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) }
+      (lowest, highest) = (min(lowest, start), max(highest, start + UInt(bytes.count)))
+    }
+    return lowest < highest ? min(total, Int(clamping: highest - lowest)) : 0
+  }
+
   private static func converted(_ bytes: Bytes, _ type: ElementType) -> Bytes {
     func whole(_ values: [some BinaryInteger]) -> Bytes {
       Bytes(values.map { Int64($0).littleEndian }.withUnsafeBytes(Array.init))

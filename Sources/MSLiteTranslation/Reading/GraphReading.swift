@@ -38,14 +38,16 @@ final class GraphReading {
   private var facts: [ObjectIdentifier: ValueFacts] = [:]
   private var tensorNames: [Int: String] = [:]
   private var names: Set<String> = []
-  /// Bytes of constants that may yet be moved into another order: nodes may share them.
+  /// Bytes of constants that may yet be made: tensors may share theirs, and nodes tensors.
   private var room: Int
 
   /// Takes a graph of a model; its inputs are held.
   init(_ source: MSLiteModel, _ main: MSLiteSubgraph) throws(Failure) {
     self.source = source
     self.main = main
-    graph = Graph(name: main.name)
+    let prefix = MSLiteTranslator.graphPrefix
+    let graphName = main.name.hasPrefix(prefix) ? main.name.dropFirst(prefix.count) : main.name[...]
+    graph = Graph(name: graphName.isEmpty ? "main" : String(graphName))
     var readers: [Int: [String]] = [:]
     var makers: [Int: String] = [:]
     for node in main.nodes.lazy.map({ source.nodes[$0] }) {
@@ -55,7 +57,7 @@ final class GraphReading {
     for output in main.outputs { readers[output, default: []].append("") }
     self.readers = readers
     self.makers = makers
-    room = source.tensors.reduce(1 << 26) { $0 + 4 * $1.byteCount }
+    room = (1 << 26) + 4 * ConstantReading.byteCount(of: source.tensors)
     for tensor in main.inputs + main.outputs { _ = name(of: tensor) }
     for tensor in main.inputs { try addInput(tensor) }
   }
@@ -97,14 +99,20 @@ final class GraphReading {
     guard source.tensors[tensor].isConstant else { return nil }
     if let known = elements[tensor] { return known }
     let data = try ConstantReading.data(source.tensors[tensor])
+    if data.elementType != source.tensors[tensor].elementType { try spend(data.byteCount) }
     elements[tensor] = data
     return data
   }
 
-  /// The integers of a constant tensor.
+  private func spend(_ bytes: Int) throws(Failure) {
+    room -= bytes
+    if room < 0 { throw malformed("its nodes and tensors share their constants too often") }
+  }
+
+  /// The integers of a constant tensor; nil for one that is no list of axes or extents.
   func integers(_ tensor: Int?) throws(Failure) -> [Int64]? {
-    guard let tensor else { return nil }
-    return try constant(tensor)?.integers
+    guard let tensor, let data = try constant(tensor), data.elementCount <= 1024 else { return nil }
+    return data.integers
   }
 
   /// The integers that a setting of a node states, or else a constant input.
@@ -179,8 +187,7 @@ final class GraphReading {
       throw malformed("its constant '\(source.tensors[tensor].name)' has too many axes")
     }
     let arranged = ConstantReading.arranged(data, order)
-    room -= arranged.byteCount
-    guard room >= 0 else { throw malformed("its nodes share their constants too often") }
+    try spend(arranged.byteCount)
     let isFirst = requested[Request(tensor: tensor, order: nil)] == nil
     return add(arranged, name: isFirst ? name(of: tensor) : unique(name(of: tensor) + "_moved"))
   }

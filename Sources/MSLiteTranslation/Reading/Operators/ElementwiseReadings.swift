@@ -9,7 +9,7 @@ enum ElementwiseReadings {
     .merging(several.mapValues { readingOfSeveral($0) }) { first, _ in first }
     .merging([
       "ExpFusion": exponential, "PowFusion": power, "Mod": remainder, "Cast": cast,
-      "Square": square, "Rsqrt": reciprocalRoot, "NotEqual": notEqual,
+      "Square": square, "Eltwise": combined, "Rsqrt": reciprocalRoot, "NotEqual": notEqual,
       "SquaredDifference": squaredDifference, "FloorDiv": floorQuotient, "FloorMod": floorRemainder,
       "Where": choose,
       "Select": choose, "BiasAdd": readingOfSeveral("Add"),
@@ -81,6 +81,15 @@ enum ElementwiseReadings {
     }
     let (base, exponent, order) = try twoOperands(reading, node)
     try reading.emit("Pow", [base, exponent], for: node, order: order)
+  }
+
+  private static let combined: OperatorReading = { @Sendable (reading, node) throws(Failure) in
+    let types: [Int64: String] = [0: "Mul", 1: "Add", 2: "Max"]
+    guard let type = types[node.int("mode") ?? 0] else {
+      throw node.unreadable("its mode is \(node.int("mode") ?? 0)")
+    }
+    let (a, b, order) = try twoOperands(reading, node)
+    try reading.emit(type, [a, b], for: node, order: order)
   }
 
   private static let remainder: OperatorReading = { @Sendable (reading, node) throws(Failure) in

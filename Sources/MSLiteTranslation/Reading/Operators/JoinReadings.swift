@@ -52,11 +52,22 @@ enum JoinReadings {
     guard order.rank == rank else { throw node.unreadable("its widths don't fit its input") }
     let pads = order.axes.map { widths[2 * $0] } + order.axes.map { widths[2 * $0 + 1] }
     var inputs = [held.value, reading.integerValue(pads)]
-    if mode == "constant", let filling = node.float("constant_value"), filling != 0 {
+    if mode == "constant", let filling = try filling(reading, node), filling != 0 {
       inputs.append(reading.number(filling))
     }
     try reading.emit(
       "Pad", inputs, [Attribute("mode", .string(Array(mode.utf8)))], for: node, order: held.order)
+  }
+
+  /// The number that borders hold: a setting, or a constant input.
+  private static func filling(
+    _ reading: GraphReading, _ node: MSLiteNode
+  ) throws(Failure) -> Float? {
+    guard let tensor = node.operandIfAny(2) else { return node.float("constant_value") }
+    guard let data = try reading.constant(tensor), data.elementCount == 1,
+      let number = data.float32Values?.first
+    else { throw node.unreadable("the number that it fills with isn't constant") }
+    return number
   }
 
   private static let range: OperatorReading = { @Sendable (reading, node) throws(Failure) in

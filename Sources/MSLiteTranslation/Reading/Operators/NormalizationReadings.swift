@@ -5,7 +5,8 @@ import Support
 /// Normalizations.
 enum NormalizationReadings {
   static let readings: [String: OperatorReading] = [
-    "LayerNormFusion": layer, "FusedBatchNorm": batch,
+    "LayerNormFusion": layer, "FusedBatchNorm": batch, "InstanceNorm": instance,
+    "ScaleFusion": scale,
   ]
 
   private static let layer: OperatorReading = { @Sendable (reading, node) throws(Failure) in
@@ -27,6 +28,37 @@ enum NormalizationReadings {
       [
         Attribute("axis", .int(axis)), Attribute("epsilon", .float(node.float("epsilon") ?? 1e-5)),
       ], for: node)
+  }
+
+  /// Of a tensor with channels first, other than those of convolutions.
+  private static let instance: OperatorReading = { @Sendable (reading, node) throws(Failure) in
+    let inputs = try (0..<3).map { index throws(Failure) in
+      try reading.plain(try node.operand(index))
+    }
+    try reading.emit(
+      "InstanceNormalization", inputs, [Attribute("epsilon", .float(node.float("epsilon") ?? 0))],
+      for: node)
+  }
+
+  /// Factors, and numbers that are added, along the last axis.
+  private static let scale: OperatorReading = { @Sendable (reading, node) throws(Failure) in
+    let tensor = try node.operand(0)
+    let operands = node.inputs.dropFirst()
+    let rank = reading.rank(of: tensor)
+    let axis = node.int("axis") ?? 0
+    guard axis == -1 || rank.map({ axis == Int64($0 - 1) }) ?? false,
+      (1...2).contains(operands.count),
+      operands.allSatisfy({ reading.shape(of: $0)?.count == 1 })
+    else { throw node.unreadable("its factors aren't one for each element of the last axis") }
+    let order = reading.order(of: tensor)
+    let values = try ([tensor] + operands).map { tensor throws(Failure) in
+      try reading.operand(tensor, in: order)
+    }
+    guard values.count == 3 else {
+      return try reading.emit("Mul", values, for: node, order: order)
+    }
+    let product = reading.step("Mul", [values[0], values[1]], of: node, "_scaled")
+    try reading.emit("Add", [product, values[2]], for: node, order: order)
   }
 
   private static let batch: OperatorReading = { @Sendable (reading, node) throws(Failure) in
