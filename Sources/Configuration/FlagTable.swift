@@ -15,7 +15,7 @@ public enum FlagTable {
   private static let modelFlags: [Setting] = [
     Setting(
       "fmk", .words(of: ModelFormat.self),
-      "Format of the model that is read; without it, the file tells.",
+      "Format of the model that is read; without it, the file tells. MSLITE is a float `.ms` file.",
       refusing: [
         .allExcept("ONNX", "MSLITE", needs: "a reader of that format", instead: "--fmk=ONNX")
       ]),
