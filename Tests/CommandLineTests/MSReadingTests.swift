@@ -43,6 +43,17 @@ import Testing
     #expect(inspection.output.contains("image float32[?,28,28,1]"))
   }
 
+  @Test(arguments: ["", "bit_num=4\n", "bit_num=0\n"])
+  func weightsOfAFileAreThoseOfItsModel(bits: String) throws {
+    let folder = try Self.folder(Self.weights + bits)
+    for (model, output) in [("float.ms", "a.ms"), ("model.onnx", "b.ms")] {
+      let outcome = try Program.run(
+        ["--modelFile=" + model, "--outputFile=" + output, "--configFile=job.cfg"], in: folder)
+      #expect(outcome.status == 0, "\(outcome.error)")
+    }
+    #expect(try folder.bytes("a.ms") == folder.bytes("b.ms"))
+  }
+
   @Test func skippedNodesHaveTheFilesNames() throws {
     let folder = try Self.folder(Self.weights + "skip_quant_node=/stem/stem.0/Conv\n")
     let outcome = try Program.run(

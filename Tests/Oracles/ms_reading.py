@@ -28,6 +28,7 @@ BOUND = 0.99999
 DIFFERENCE = 0.0005
 FULL_MODEL = "mnist_cnn"
 FULL_BOUND = 0.99
+WEIGHTS_BOUND = 0.99
 WEIGHTS = ("[common_quant_param]\nquant_type=WEIGHT_QUANT\nbit_num=8\nmin_quant_weight_size=0\n"
            "min_quant_weight_channel=16\n")
 FULL = ("[common_quant_param]\nquant_type=FULL_QUANT\n[data_preprocess_param]\ncalibrate_path={name}:{folder}\n"
@@ -136,15 +137,15 @@ class Check:
         """Compares 8-bit weights made of the file with those made of ONNX."""
         # The float results of each are the measure: the real converter's file may compute something else.
         originals = [self.session.run(None, self.case.feeds[0])]
-        for kind in ("ms", "onnx"):
-            try:
-                from_file = self.quantized(file, session, expected, kind)
-                from_onnx = self.quantized(self.case.path, self.session, originals, kind)
-            except RuntimeError:
-                print(f"  {self.case.name:34} the runtime doesn't load integer weights (MSL_PACKFIX)")
-                continue
-            self.say(f"{origin}: 8-bit weights of both, {kind}", f"{from_file:.5f} {from_onnx:.5f}",
+        try:
+            from_file = self.quantized(file, session, expected, "ms")
+            from_onnx = self.quantized(self.case.path, self.session, originals, "ms")
+            self.say(f"{origin}: 8-bit weights of both", f"{from_file:.5f} {from_onnx:.5f}",
                      abs(from_file - from_onnx) <= DIFFERENCE)
+        except RuntimeError:
+            # The runtime's own fault (docs/formats.md). An ONNX model's normalizations aren't folded: no comparison.
+            from_file = self.quantized(file, session, expected, "onnx")
+            self.say(f"{origin}: 8-bit weights as ONNX", f"{from_file:.5f}", from_file >= WEIGHTS_BOUND)
 
     def full(self, file, session):
         """Weights and activations of 8 bits."""
