@@ -17,7 +17,8 @@ struct FuzzCommand: ParsableCommand {
   @Option(help: "Folder of intact .ms files.") var translated =
     "Tests/MSLiteTranslationTests/Golden"
   @Option(help: "Folder for the files in work; memory-backed is fastest.") var work = "/dev/shm"
-  @Option(help: "onnx, ini, image, ms, translation or reading; all if left out.") var kind: String?
+  @Option(help: "onnx, ini, image, ms, translation or reading; all if left out.")
+  var kind: String?
   @Option(help: .hidden) var childOf: String?
 
   /// Inputs per child process.
