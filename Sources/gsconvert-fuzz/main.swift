@@ -38,7 +38,9 @@ struct FuzzCommand: ParsableCommand {
     guard mkdir(folder, 0o700) == 0 else { throw ValidationError("cannot create \(folder)") }
     var failures = 0
     for target in kinds { failures += try runAll(target, folder: folder) }
-    for file in ["mutated.onnx", "mutated.ms", "result.onnx", "current"] { unlink(folder + "/" + file) }
+    for file in ["mutated.onnx", "mutated.ms", "result.onnx", "current"] {
+      unlink(folder + "/" + file)
+    }
     rmdir(folder)
     print("\(count * kinds.count - failures) passed, \(failures) failed")
     if failures > 0 { throw ExitCode.failure }
