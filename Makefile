@@ -84,13 +84,15 @@ $(INTEROP)/ms_runtime: Tests/Oracles/ms_runtime.cpp | $(RUNTIME)
 	  -Wl,--disable-new-dtags,-rpath,$(abspath $(RUNTIME)/lib) -Wl,--allow-shlib-undefined -lmindspore_converter \
 	  -lmslite_converter_plugin -lmindspore_core -l:libmindspore_glog.so.0
 
-# Runs what gsconvert writes for MindSpore Lite in its runtime: each operator, then whole models.
+# Runs what gsconvert writes for MindSpore Lite in its runtime: each operator, then whole models. MS_CONVERTER is a
+# command that takes converter_lite's flags; its files are read too.
 interop: build $(VENV) $(INTEROP)/ms_runtime
 	$(VENV)/bin/python Tests/Oracles/ms_operators.py $(BINARY) $(INTEROP)/ms_runtime
 	$(if $(GSCONVERT_MODELS),$(VENV)/bin/python Tests/Oracles/ms_float.py $(BINARY) $(GSCONVERT_MODELS) $(INTEROP)/ms_runtime)
 	$(if $(GSCONVERT_MODELS),$(VENV)/bin/python Tests/Oracles/quantized_input.py $(BINARY) $(GSCONVERT_MODELS) $(INTEROP)/ms_runtime)
 	$(if $(GSCONVERT_MODELS),$(VENV)/bin/python Tests/Oracles/ms_on_the_fly.py $(BINARY) $(GSCONVERT_MODELS))
 	$(if $(GSCONVERT_MODELS),$(VENV)/bin/python Tests/Oracles/ms_dynamic.py $(BINARY) $(GSCONVERT_MODELS) $(INTEROP)/ms_runtime)
+	$(if $(GSCONVERT_MODELS),$(VENV)/bin/python Tests/Oracles/ms_reading.py $(BINARY) $(GSCONVERT_MODELS) $(INTEROP)/ms_runtime $(if $(MS_CONVERTER),--converter $(MS_CONVERTER)))
 
 # REPORT_MODELS names further models and their samples for the reports: MODEL.onnx=FOLDER ...
 # Compares quantized weights with numpy and onnxruntime, to the last bit, images with OpenCV, inference

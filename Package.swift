@@ -100,7 +100,7 @@ let package = Package(
       exclude: ["golden.json", "make_golden.py"], swiftSettings: hot),
     .testTarget(
       name: "MSLiteTranslationTests",
-      dependencies: ["MSLiteTranslation", "ModelFormats", "ModelGraph", "Support"],
+      dependencies: ["Inference", "MSLiteTranslation", "ModelFormats", "ModelGraph", "Support"],
       exclude: ["Golden"]),
     .testTarget(
       name: "QuantizationTests",

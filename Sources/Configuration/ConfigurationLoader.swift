@@ -23,13 +23,13 @@ public enum ConfigurationLoader {
     let check = OptionChecker(commandLine: commandLine, file: file)
     problems += check.problems
     if commandLine[FlagTable.configFile]?.isEmpty ?? true,
-      check.options?.saveType != .mindirLite
+      !(check.options?.changesFormat ?? false)
     {
       problems.insert(missingFile, at: 0)
     }
     let transform = file?.headers.contains { $0.name == KeyTable.transform } ?? false
     let staysFloat =
-      (check.options?.saveType == .mindirLite || transform)
+      (check.options?.changesFormat ?? false || transform)
       && file.map(asksForNoQuantization) ?? false
     if let file {
       problems += file.problems + (staysFloat ? [] : QuantizationRules.problems(of: file))
@@ -50,8 +50,8 @@ public enum ConfigurationLoader {
     return (options, quantization, warnings: problems)
   }
 
-  /// Whether a file asks for no quantization, which a `.ms` file can do without, and a model that is
-  /// quantized already.
+  /// Whether a file asks for no quantization, which a model of another format can do without, and one
+  /// that is quantized already.
   private static func asksForNoQuantization(_ file: ParsedConfiguration) -> Bool {
     !file.headers.isEmpty
       && file.headers.allSatisfy { [KeyTable.converter, KeyTable.transform].contains($0.name) }

@@ -48,6 +48,13 @@ public struct ConverterOptions: Sendable {
   /// The flags in effect as printable lines, defaults and the command line's marked.
   public var effectiveLines: [String]
 
+  /// Whether the result isn't of the format that is read: it may stay float then. A `.ms` file that is
+  /// read is told from fmk or its name here, since nothing is opened yet.
+  var changesFormat: Bool {
+    saveType == .mindirLite || fmk == .mslite
+      || ByteText.asciiLowercased(modelFile).hasSuffix(SaveType.mindirLite.fileExtension)
+  }
+
   /// Joins the flags of the command line (names without dashes) with those of the file; the
   /// command line wins.
   ///

@@ -15,8 +15,10 @@ public enum FlagTable {
   private static let modelFlags: [Setting] = [
     Setting(
       "fmk", .words(of: ModelFormat.self),
-      "Format of the model that is read; without it, the file tells.",
-      refusing: [.allExcept("ONNX", needs: "a reader of that format", instead: "--fmk=ONNX")]),
+      "Format of the model that is read; without it, the file tells. MSLITE is a float `.ms` file.",
+      refusing: [
+        .allExcept("ONNX", "MSLITE", needs: "a reader of that format", instead: "--fmk=ONNX")
+      ]),
     Setting("modelFile", .path, "The model that is read; required."),
     Setting(
       "outputFile", .path,
@@ -24,7 +26,8 @@ public enum FlagTable {
     Setting("weightFile", .path, "The weights of a Caffe model; only with --fmk=CAFFE."),
     Setting(
       configFile, .path,
-      "The file that says how to quantize; required but for `.ms` files, which may stay float."),
+      "The file that says how to quantize; required but where a `.ms` file is written or read, since "
+        + "that may stay float."),
     Setting(
       "saveType", .words(of: SaveType.self),
       "Format of the model that is written; without it the extension of outputFile decides, "
@@ -48,7 +51,7 @@ public enum FlagTable {
     Setting(
       "inputDataFormat", words(["NHWC", "NCHW"]), default: "NHWC",
       "Layout of raw calibration samples of four-dimensional inputs, and of these inputs in `.ms` "
-        + "files."),
+        + "files. Inputs of a `.ms` file that is read keep their layout."),
     Setting(
       "outputDataFormat", words(["NHWC", "NCHW"]), "Layout of four-dimensional outputs.",
       refusing: [.allExcept(needs: msTypes)]),

@@ -38,7 +38,7 @@ struct Assessment {
 
   private func makeAssessor() throws(Failure) -> Assessor {
     try Assessor(
-      float: ModelLoader.load(path: job.modelPath),
+      float: ModelSource.load(path: job.modelPath),
       quantized: ModelLoader.load(path: writtenPath), arithmetic: arithmetic)
   }
 

@@ -6,6 +6,8 @@ import Support
 public struct ConversionJob: Sendable {
   /// The model to read.
   public var modelPath: String
+  /// The format of that, where somebody says it; else the file tells.
+  public var format: ModelFormat?
   /// The model to write.
   public var outputPath: String
   /// What to do with the weights.
@@ -88,6 +90,7 @@ public struct ConversionJob: Sendable {
         threads: options.threads, isDryRun: options.dryRun)
       quantizesWeights = false
     }
+    format = options.fmk
     writesMSLite = options.saveType == .mindirLite
     hasIntegerInputs = options.hasIntegerInputs
     hasIntegerOutputs = options.hasIntegerOutputs

@@ -189,7 +189,8 @@ struct Destination {
 
   private func translate(_ model: Model) throws(Failure) -> MSLiteModel {
     var options = MSLiteTranslator.Options(
-      inputShapes: job.inputShapes, keepsInputLayout: job.keepsInputLayout)
+      inputShapes: job.inputShapes, keepsInputLayout: job.keepsInputLayout || model.keepsInputLayout
+    )
     options.integerMovers = TargetProfile.mindSporeLite.movers
     options.castsWeights = job.dequantizesOnTheFly
     options.castsAfterLookups = job.dequantizesByArithmetic

@@ -16,7 +16,7 @@ public struct ModelRun {
   /// - Throws: everything that keeps the model from running, and outputs that can't be written.
   public func run() throws(Failure) -> ModelRunOutcome {
     let start = ProcessUsage.seconds
-    let model = try ModelLoader.load(path: job.modelPath)
+    let model = try ModelSource.load(path: job.modelPath)
     let patterns = job.dumped
     let activations = job.rangesPath == nil ? [] : ActivationSurvey.names(in: model.graph)
     let session = try InferenceSession(

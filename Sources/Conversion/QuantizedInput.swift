@@ -36,7 +36,7 @@ struct QuantizedInput {
   /// - Throws: what is wrong with the file, and a quantized model where the job would calibrate one.
   /// - Complexity: O(nodes), and the weights of a quantized model.
   func load() throws(Failure) -> Loaded {
-    let model = try ModelLoader.load(path: job.modelPath)
+    let model = try ModelSource.load(path: job.modelPath, as: job.format)
     let facts = ModelSurvey.facts(of: model, path: job.modelPath)
     let before = model.standardOperatorVersion
     guard QuantizationReading.isQuantized(model) else {

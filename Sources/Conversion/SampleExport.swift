@@ -55,12 +55,13 @@ public struct SampleExport: Sendable {
   ///
   /// - Throws: everything that is wrong with the samples, and what can't be written.
   public func run() throws(Failure) -> Outcome {
-    let model = try ModelLoader.load(path: job.modelPath)
+    let model = try ModelSource.load(path: job.modelPath)
     let configuration = job.configuration
     let samples = try CalibrationSet(
       .init(
         data: configuration.data, inputs: try ModelSurvey.sampleInputs(of: model.graph),
-        inputShapes: job.inputShapes, inputDataFormat: job.inputDataFormat,
+        inputShapes: job.inputShapes,
+        inputDataFormat: model.keepsInputLayout ? .nchw : job.inputDataFormat,
         locate: { part in
           configuration.location(
             section: "data_preprocess_param", key: "calibrate_path", part: part)

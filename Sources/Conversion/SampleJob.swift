@@ -27,6 +27,6 @@ public struct SampleJob: Sendable {
     try CalibrationSet(
       .init(
         data: data, inputs: try ModelSurvey.sampleInputs(of: model.graph), inputShapes: shapes,
-        inputDataFormat: inputDataFormat, locate: locate))
+        inputDataFormat: model.keepsInputLayout ? .nchw : inputDataFormat, locate: locate))
   }
 }

@@ -17,6 +17,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case ms
   /// An ONNX file, converted into a `.ms` file.
   case translation
+  /// A `.ms` file, converted into one of either format.
+  case reading
 
   /// Runs one input. `folder` takes the files that the conversion needs.
   ///
@@ -32,6 +34,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
       case .image: try decode(bytes)
       case .ms: _ = try MSLiteReader.read(Bytes(bytes), name: "mutated.ms")
       case .translation: try convert(bytes, seed: seed, folder: folder, intoMSLite: true)
+      case .reading:
+        try convert(bytes, seed: seed, folder: folder, "mutated.ms", intoMSLite: seed / 4 % 2 == 0)
       }
       return true
     } catch {
@@ -51,9 +55,10 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
 
   /// The seed also varies bits and methods.
   private func convert(
-    _ bytes: [UInt8], seed: UInt64, folder: String, intoMSLite: Bool = false
+    _ bytes: [UInt8], seed: UInt64, folder: String, _ name: String = "mutated.onnx",
+    intoMSLite: Bool = false
   ) throws(Failure) {
-    let input = folder + "/mutated.onnx"
+    let input = folder + "/" + name
     do {
       try AtomicFile.write(bytes, to: input)
     } catch {

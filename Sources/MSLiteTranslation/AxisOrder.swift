@@ -28,6 +28,15 @@ struct AxisOrder: Hashable {
     return AxisOrder(kept.map { axis in ranks.firstIndex(of: axis) ?? 0 })
   }
 
+  /// The order with a further one of ONNX's axes, and where that is stored: in front of the axis that
+  /// follows it.
+  func inserting(_ axis: Int) -> (order: AxisOrder, place: Int) {
+    var wider = axes.map { $0 >= axis ? $0 + 1 : $0 }
+    let place = wider.firstIndex(of: axis + 1) ?? wider.count
+    wider.insert(axis, at: place)
+    return (AxisOrder(wider), place)
+  }
+
   /// Whether elements of these extents lie as in ONNX's order, because only axes of extent 1 are
   /// elsewhere.
   func movesNothing(of extents: [Int]) -> Bool {

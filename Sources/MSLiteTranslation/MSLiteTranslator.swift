@@ -40,6 +40,9 @@ public enum MSLiteTranslator {
   /// The version of ONNX's operators that is translated; older models are raised to it.
   public static let operatorSetVersion = 18
 
+  /// What the name of a file's main graph begins with.
+  static let graphPrefix = "subgraph_0_"
+
   /// Brings a model into the form that `translate` takes: raises its operators, writes those that
   /// the format doesn't have in others, and folds what follows convolutions into them.
   ///
@@ -102,7 +105,7 @@ public enum MSLiteTranslator {
     name(inputs, feeds(graph).map(\.name), in: &result)
     result.subgraphs = [
       MSLiteSubgraph(
-        name: "subgraph_0_" + graph.name, inputs: inputs, outputs: outputs,
+        name: graphPrefix + graph.name, inputs: inputs, outputs: outputs,
         nodes: Array(result.nodes.indices))
     ]
     return UnusedNodes.compact(result)

@@ -1,9 +1,9 @@
 import ModelGraph
 import Support
 
-/// Reads a model of any supported format.
+/// Reads models whose vocabulary is ONNX's.
 public enum ModelLoader {
-  /// Reads the model at `path`; the file's content tells its format.
+  /// Reads the model at `path`; the file's content tells whether it is one.
   ///
   /// - Throws: a file that can't be read, is malformed, or is of a format not supported yet.
   public static func load(path: String) throws(Failure) -> Model {

@@ -81,6 +81,9 @@ public final class Model {
   public var operatorSets: [OperatorSet]
   /// The version of the file's format.
   public var formatVersion: Int
+  /// Whether inputs of four axes are fed as the graph has them, whatever flags say of layouts: those
+  /// of a file that isn't ONNX's need not have channels first.
+  public var keepsInputLayout = false
   /// What else the file says of the model, in its format's own encoding.
   public var carried: [UInt8]
 

@@ -29,11 +29,13 @@ struct ActivationForecast {
     return result
   }
 
-  /// Images are fed normalized, more or less.
-  private static func input(_ value: Value) -> ChannelForecast? {
+  /// Images are fed normalized, more or less; those of `.ms` files have their channels last, and a
+  /// Transpose behind them.
+  private static func input(_ value: Value, isMoved: Bool = false) -> ChannelForecast? {
     guard value.producer == nil, value.constant == nil,
       case .tensor(let type, .some(let shape)) = value.type, type.isQuantizableFloat,
-      shape.count >= 3, case .fixed(let channels) = shape[1], (1...4).contains(channels)
+      shape.count >= 3, case .fixed(let channels) = shape[isMoved ? shape.count - 1 : 1],
+      (1...4).contains(channels)
     else { return nil }
     return ChannelForecast(
       base: value, means: Array(repeating: 0, count: channels),
@@ -46,6 +48,11 @@ struct ActivationForecast {
     case "Conv": return convolved(node, output, depth)
     case "Add", "Sub", "Mul", "Div": return arithmetic(node, output, depth)
     case "Concat": return concatenated(node, output, depth)
+    case "Transpose":
+      guard node.ints("perm") == [0, 3, 1, 2], let source = node.inputs.first ?? nil else {
+        return nil
+      }
+      return ActivationForecast.input(source, isMoved: true)
     case "GlobalAveragePool", "ReduceMean":
       guard let source = first(node, depth) else { return nil }
       return ChannelForecast(

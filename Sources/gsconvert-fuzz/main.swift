@@ -17,7 +17,8 @@ struct FuzzCommand: ParsableCommand {
   @Option(help: "Folder of intact .ms files.") var translated =
     "Tests/MSLiteTranslationTests/Golden"
   @Option(help: "Folder for the files in work; memory-backed is fastest.") var work = "/dev/shm"
-  @Option(help: "onnx, ini, image, ms or translation; all if left out.") var kind: String?
+  @Option(help: "onnx, ini, image, ms, translation or reading; all if left out.")
+  var kind: String?
   @Option(help: .hidden) var childOf: String?
 
   /// Inputs per child process.
@@ -37,7 +38,9 @@ struct FuzzCommand: ParsableCommand {
     guard mkdir(folder, 0o700) == 0 else { throw ValidationError("cannot create \(folder)") }
     var failures = 0
     for target in kinds { failures += try runAll(target, folder: folder) }
-    for file in ["mutated.onnx", "result.onnx", "current"] { unlink(folder + "/" + file) }
+    for file in ["mutated.onnx", "mutated.ms", "result.onnx", "current"] {
+      unlink(folder + "/" + file)
+    }
     rmdir(folder)
     print("\(count * kinds.count - failures) passed, \(failures) failed")
     if failures > 0 { throw ExitCode.failure }
@@ -47,7 +50,7 @@ struct FuzzCommand: ParsableCommand {
     let (folder, ending) =
       switch target {
       case .onnx, .translation: (models, ".onnx")
-      case .ms: (translated, ".ms")
+      case .ms, .reading: (translated, ".ms")
       case .ini: (configs, ".cfg")
       case .image: (images, "")
       }

@@ -5,8 +5,8 @@ struct ConverterFlags: ParsableArguments {
   @Option(
     name: .customLong("fmk"),
     help: .init(
-      "Format of the model that is read: ONNX. Told from the file if left out.", valueName: "format"
-    ))
+      "Format of the model that is read: ONNX or MSLITE, a float .ms file. Told from the file if left "
+        + "out.", valueName: "format"))
   var fmk: String?
 
   @Option(name: .customLong("modelFile"), help: .init("The model to read.", valueName: "path"))

@@ -55,7 +55,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("TFL3", "a TFLite model"), ("MSL2", "a MindSpore Lite model"),
+    ("TFL3", "a TFLite model"), ("MSL1", "a MindSpore Lite model"),
   ])
   func anotherFormatIsRefused(identifier: String, name: String) throws {
     let folder = try TemporaryFolder(configuration: Fixtures.weightQuantization)

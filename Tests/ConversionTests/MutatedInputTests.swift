@@ -55,6 +55,12 @@ import Testing
     #expect((1..<3000).contains(accepted), "some mutations must be harmless, some not")
   }
 
+  @Test func mutatedMSFilesConvertOrFail() throws {
+    let corpus = try Self.corpus("Tests/MSLiteTranslationTests/Golden", ".ms")
+    let accepted = try run(.reading, corpus: corpus, count: 1000)
+    #expect((1..<1000).contains(accepted), "some mutations must be harmless, some not")
+  }
+
   @Test func mutatedConfigurationsParseOrFail() throws {
     let corpus = try Self.corpus("configs", ".cfg")
     #expect(corpus.count > 5)

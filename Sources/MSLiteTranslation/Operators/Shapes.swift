@@ -151,8 +151,16 @@ enum Shapes {
     if let rank = translation.rank(value) {
       axes = axes.map { $0 < 0 ? $0 + Int64(rank + axes.count) : $0 }.sorted()
     }
-    var tensor = try translation.plain(value)
     guard case let output?? = node.outputs.first else { return }
+    if let order = translation.order(of: value), axes.count == 1,
+      let axis = ShapeRules.axis(axes[0], rank: order.rank + 1)
+    {
+      let (wide, place) = order.inserting(axis)
+      return translation.emit(
+        MSLitePrimitive("Unsqueeze", ["axis": .ints([Int64(place)])]),
+        [try translation.tensor(value, order)], for: node, order: wide)
+    }
+    var tensor = try translation.plain(value)
     for (index, axis) in axes.enumerated() {
       tensor = translation.node(
         MSLitePrimitive("Unsqueeze", ["axis": .ints([axis])]), [tensor],

@@ -81,6 +81,20 @@ struct ONNXMessageBuilder {
   private func declaration(_ value: Value) throws(Failure) -> ONNXValueInfo {
     var proto: ONNXValueInfo = try parsed(value.carriedDeclaration ?? [])
     proto.name = value.name
+    if value.carriedDeclaration == nil, case .tensor(let type, let shape)? = value.type {
+      proto.type.tensorType.elemType = type.onnxCode
+      if let shape { proto.type.tensorType.shape.dim = shape.map(dimension) }
+    }
+    return proto
+  }
+
+  private func dimension(_ dimension: Dimension) -> ONNXDimension {
+    var proto = ONNXDimension()
+    switch dimension {
+    case .fixed(let extent): proto.dimValue = Int64(extent)
+    case .symbolic(let name): proto.dimParam = name
+    case .unknown: break
+    }
     return proto
   }
 
