@@ -184,12 +184,12 @@ public struct Converter {
     let unmatched = Set(planner.unmatchedPatterns(in: model))
     guard !unmatched.isEmpty else { return }
     let names = model.graph.allGraphs.flatMap(\.nodes).map(\.displayName)
+    let stated = job.weights.skipped.enumerated().filter { unmatched.contains($0.element) }
     throw Failure(
-      zip(job.weights.skipped, job.skipLocations).filter { unmatched.contains($0.0) }.map {
-        pattern, location in
+      stated.map { number, pattern in
         let near = Spelling.nearest(to: pattern.text, among: names)
-        var location = location
-        location.label = near.map { "did you mean '\($0)'?" }
+        var location = number < job.skipLocations.count ? job.skipLocations[number] : nil
+        location?.label = near.map { "did you mean '\($0)'?" }
         return Diagnostic(
           .patternMatchesNothing, "skip_quant_node: '\(pattern.text)' matches no node of the model",
           location: location, help: "`gsconvert inspect --verbose MODEL` lists the nodes")

@@ -69,37 +69,48 @@ public struct MSLiteInspection {
         : "quantized  \(quantizedCount) constants, \(parameterCount) parameters")
     if verbose {
       lines.append("")
-      for node in model.nodes {
-        let names = { (indices: [Int]) in
-          indices.map { model.tensors[$0].name }.joined(separator: " ")
-        }
-        lines.append(
-          "\(node.name)  \(node.primitive.name)  \(names(node.inputs)) -> \(names(node.outputs))")
+      for node in nodes {
+        let (inputs, outputs) = (
+          node.inputs.joined(separator: " "), node.outputs.joined(separator: " ")
+        )
+        lines.append("\(node.name)  \(node.operatorType)  \(inputs) -> \(outputs)")
       }
     }
     return lines
   }
 
-  /// The same facts under stable names.
-  public var json: JSONValue {
-    .object([
-      ("model", .string(path)), ("format", .string("MINDIR_LITE")), ("bytes", .integer(byteCount)),
-      ("version", .string(model.version)),
-      ("inputs", .array(inputs.map { .string($0) })),
-      ("outputs", .array(outputs.map { .string($0) })),
-      ("operators", .object(operatorCounts.map { ($0.name, .integer($0.count)) })),
-      (
-        "constants",
-        .array(
-          constantTypes.map { type in
-            .object([
-              ("type", .string(type.name)), ("tensors", .integer(type.tensors)),
-              ("bytes", .integer(type.bytes)),
-            ])
-          })
-      ),
-      ("quantizedConstants", .integer(quantizedCount)),
-      ("quantizationParameters", .integer(parameterCount)),
-    ])
+  private var nodes: [InspectedNode] {
+    model.nodes.map { node in
+      InspectedNode(
+        name: node.name, operatorType: node.primitive.name,
+        inputs: node.inputs.map { model.tensors[$0].name },
+        outputs: node.outputs.map { model.tensors[$0].name })
+    }
+  }
+
+  /// The same facts under stable names; every node too if `verbose`.
+  public func json(verbose: Bool) -> JSONValue {
+    let nodes = verbose ? [("nodes", JSONValue.array(nodes.map(\.json)))] : []
+    return .object(
+      [
+        ("model", .string(path)), ("format", .string("MINDIR_LITE")),
+        ("bytes", .integer(byteCount)),
+        ("version", .string(model.version)),
+        ("inputs", .array(inputs.map { .string($0) })),
+        ("outputs", .array(outputs.map { .string($0) })),
+        ("operators", .object(operatorCounts.map { ($0.name, .integer($0.count)) })),
+        (
+          "constants",
+          .array(
+            constantTypes.map { type in
+              .object([
+                ("type", .string(type.name)), ("tensors", .integer(type.tensors)),
+                ("bytes", .integer(type.bytes)),
+              ])
+            })
+        ),
+        ("quantizedConstants", .integer(quantizedCount)),
+        ("quantizationParameters", .integer(parameterCount)),
+      ] + nodes)
   }
 }

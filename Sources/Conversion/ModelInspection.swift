@@ -20,7 +20,7 @@ public struct ModelInspection {
   /// What quantization there is, in words.
   public let quantization: String
   /// Every node.
-  public let nodes: [(name: String, operatorType: String, inputs: String, outputs: String)]
+  public let nodes: [InspectedNode]
 
   /// Inspects a model.
   ///
@@ -51,11 +51,9 @@ public struct ModelInspection {
     }.sorted { ($1.bytes, $0.name) < ($0.bytes, $1.name) }
     quantization = ModelInspection.quantization(counts, all)
     nodes = all.map { node in
-      (
-        node.displayName, node.operatorType,
-        node.inputs.map { $0?.name ?? "-" }.joined(separator: " "),
-        node.outputs.map { $0?.name ?? "-" }.joined(separator: " ")
-      )
+      InspectedNode(
+        name: node.displayName, operatorType: node.operatorType,
+        inputs: node.inputs.map { $0?.name ?? "-" }, outputs: node.outputs.map { $0?.name ?? "-" })
     }
   }
 
@@ -74,30 +72,32 @@ public struct ModelInspection {
     return parts.joined(separator: ", ")
   }
 
-  /// The same facts under stable names.
-  public var json: JSONValue {
-    .object([
-      ("model", .string(facts.path)), ("format", .string("ONNX")),
-      ("bytes", .integer(facts.byteCount)), ("formatVersion", .integer(formatVersion)),
-      (
-        "operatorSets",
-        .object(
-          operatorSets.map { ($0.domain.isEmpty ? "ai.onnx" : $0.domain, .integer($0.version)) })
-      ),
-      ("inputs", .array(inputs.map { .string($0) })),
-      ("outputs", .array(outputs.map { .string($0) })),
-      ("operators", .object(operatorCounts.map { ($0.name, .integer($0.count)) })),
-      (
-        "constants",
-        .array(
-          constantTypes.map { type in
-            .object([
-              ("type", .string(type.name)), ("tensors", .integer(type.tensors)),
-              ("elements", .integer(type.elements)), ("bytes", .integer(type.bytes)),
-            ])
-          })
-      ),
-      ("quantization", .string(quantization)),
-    ])
+  /// The same facts under stable names; every node too if `verbose`.
+  public func json(verbose: Bool) -> JSONValue {
+    let nodes = verbose ? [("nodes", JSONValue.array(nodes.map(\.json)))] : []
+    return .object(
+      [
+        ("model", .string(facts.path)), ("format", .string("ONNX")),
+        ("bytes", .integer(facts.byteCount)), ("formatVersion", .integer(formatVersion)),
+        (
+          "operatorSets",
+          .object(
+            operatorSets.map { ($0.domain.isEmpty ? "ai.onnx" : $0.domain, .integer($0.version)) })
+        ),
+        ("inputs", .array(inputs.map { .string($0) })),
+        ("outputs", .array(outputs.map { .string($0) })),
+        ("operators", .object(operatorCounts.map { ($0.name, .integer($0.count)) })),
+        (
+          "constants",
+          .array(
+            constantTypes.map { type in
+              .object([
+                ("type", .string(type.name)), ("tensors", .integer(type.tensors)),
+                ("elements", .integer(type.elements)), ("bytes", .integer(type.bytes)),
+              ])
+            })
+        ),
+        ("quantization", .string(quantization)),
+      ] + nodes)
   }
 }

@@ -25,13 +25,13 @@ struct InspectCommand: ParsableCommand {
     let console = try Console(logFormat: logFormat)
     if MSLiteReader.recognizes(path: model) {
       let inspection = try MSLiteInspection(path: model)
-      if console.isJSON { return console.result(inspection.json.text) }
+      if console.isJSON { return console.result(inspection.json(verbose: verbose).text) }
       for line in inspection.lines(verbose: verbose) { console.result(line) }
       return
     }
     let inspection = ModelInspection(try ModelLoader.load(path: model), path: model)
     if console.isJSON {
-      console.result(inspection.json.text)
+      console.result(inspection.json(verbose: verbose).text)
     } else {
       for line in inspectionLines(inspection) { console.result(line) }
     }
@@ -60,7 +60,10 @@ struct InspectCommand: ParsableCommand {
     if verbose {
       var table = TextTable(["node", "operator", "inputs", "outputs"])
       for node in inspection.nodes {
-        table.append([node.name, node.operatorType, node.inputs, node.outputs])
+        table.append([
+          node.name, node.operatorType, node.inputs.joined(separator: " "),
+          node.outputs.joined(separator: " "),
+        ])
       }
       lines += [""] + table.lines
     }

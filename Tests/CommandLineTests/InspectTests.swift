@@ -68,4 +68,20 @@ import Testing
     #expect(outcome.status == 64)
     #expect(outcome.error.contains("--logFormat=xml is neither text nor json"))
   }
+
+  @Test func verboseJSONListsTheNodes() throws {
+    let folder = try TemporaryFolder(model: Fixtures.model("transformer"))
+    func facts(_ more: [String]) throws -> [String: Any] {
+      let outcome = try Program.run(["inspect", "model.onnx", "--logFormat=json"] + more, in: folder)
+      #expect(outcome.status == 0, "\(outcome.error)")
+      return try JSON.object(outcome.output)
+    }
+    #expect(try facts([])["nodes"] == nil)
+    let listed = try facts(["--verbose"])
+    let nodes = try #require(listed["nodes"] as? [[String: Any]])
+    let counts = try #require(listed["operators"] as? [String: Int])
+    #expect(nodes.count == counts.values.reduce(0, +))
+    #expect(nodes.contains { ($0["operator"] as? String) == "MatMul" })
+    #expect(nodes.allSatisfy { ($0["outputs"] as? [String])?.isEmpty == false })
+  }
 }
