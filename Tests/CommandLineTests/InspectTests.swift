@@ -72,7 +72,8 @@ import Testing
   @Test func verboseJSONListsTheNodes() throws {
     let folder = try TemporaryFolder(model: Fixtures.model("transformer"))
     func facts(_ more: [String]) throws -> [String: Any] {
-      let outcome = try Program.run(["inspect", "model.onnx", "--logFormat=json"] + more, in: folder)
+      let outcome = try Program.run(
+        ["inspect", "model.onnx", "--logFormat=json"] + more, in: folder)
       #expect(outcome.status == 0, "\(outcome.error)")
       return try JSON.object(outcome.output)
     }
