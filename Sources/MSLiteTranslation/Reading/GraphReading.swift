@@ -74,12 +74,14 @@ final class GraphReading {
         help: "convert the model that the file was made from")
     }
     let value = Value(name: name(of: index))
-    let shape = tensor.dimensions.map { $0 >= 0 ? Dimension.fixed($0) : .unknown }
-    value.type = .tensor(tensor.elementType, shape: shape)
+    // Without extents it is a scalar, or of a shape that isn't known.
+    let extents: [Int?]? =
+      tensor.dimensions.isEmpty ? nil : tensor.dimensions.map { $0 >= 0 ? $0 : nil }
+    value.type = .tensor(
+      tensor.elementType, shape: extents?.map { $0.map { Dimension.fixed($0) } ?? .unknown })
     graph.inputs.append(value)
     inputs[index] = value
-    facts[ObjectIdentifier(value)] = ValueFacts(
-      elementType: tensor.elementType, shape: tensor.dimensions.map { $0 >= 0 ? $0 : nil })
+    facts[ObjectIdentifier(value)] = ValueFacts(elementType: tensor.elementType, shape: extents)
     hold(index, cast(value, to: type, name: unique(value.name + "_wide")), nil)
   }
 

@@ -20,8 +20,10 @@ public enum MSLiteGraphReader {
   /// Reads a model; `name` is for messages.
   public static func read(_ source: MSLiteModel, name: String) throws(Failure) -> Model {
     try refuseQuantized(source, name)
-    guard let main = source.subgraphs.first else {
-      throw Failure(.modelMalformed, "'\(name)' has no graph", help: "convert the model again")
+    guard let main = source.subgraphs.first, Set(main.nodes).count == main.nodes.count else {
+      throw Failure(
+        .modelMalformed, "'\(name)' has no graph, or one with a node twice",
+        help: "convert the model again")
     }
     try refuseUnknown(source, main)
     let reading = try GraphReading(source, main)
