@@ -39,7 +39,7 @@ import Testing
 
   @Test func halfPrecisionAndIntegersGoTogether() throws {
     let folder = try TemporaryFolder(
-      configuration: "[common_quant_param]\nquant_type=WEIGHT_QUANT\nskip_quant_node=/conv1/*\n")
+      configuration: "[common_quant_param]\nquant_type=WEIGHT_QUANT\nskip_quant_node=/stem/*\n")
     let job = paths + ["--configFile=job.cfg", "--fp16=on"]
     let outcome = try Program.run(job, in: folder)
     #expect(outcome.status == 0, "\(outcome.error)")
