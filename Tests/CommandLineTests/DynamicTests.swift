@@ -95,7 +95,7 @@ import Testing
 
   @Test(arguments: [
     (convolutions, "quantize_conv=true\n", "ConvInteger", "Conv"),
-    (recurrence, "runtime_operators=true\n", "DynamicQuantizeLSTM", "LSTM"),
+    (recurrence, "runtime_operators=true\n", "com.microsoft.DynamicQuantizeLSTM", "LSTM"),
   ]) func layersGetIntegersWhereAskedFor(
     model: String, key: String, made: String, kind: String
   ) throws {
