@@ -137,7 +137,7 @@ struct FeedbackRounding {
       let rounded = batch.rounded(choices.map { $0[min(choice, $0.count - 1)] })
       best = best.isEmpty ? rounded : zip(best, rounded).map { $1.loss < $0.loss ? $1 : $0 }
     }
-    return batch.refined(best, keepsScales: !recipe.steps.isEmpty)
+    return batch.refined(best, keepsScales: false)
   }
 
   private func meanError(

@@ -16,7 +16,7 @@ import Testing
 
   /// A language model's ends: rows of a table are looked up, and the table is multiplied by.
   private func tied(_ transposes: Bool = true, axis: Int64 = 0) -> (Model, table: Value) {
-    let table = constant("table", transposes ? [24, 8] : [8, 24], seed: 3)
+    let table = constant("table", transposes ? [24, 16] : [16, 24], seed: 3)
     let names = ["ids", "rows", "turned", "logits"]
     let values = names.map { Value(name: $0) }
     let graph = Graph(name: "tied")
@@ -48,27 +48,27 @@ import Testing
     let (model, _) = tied()
     let layers = FeedbackLayer.layers(of: plan(model), in: model.graph)
     #expect(layers.map(\.place) == [2])
-    #expect(layers.first?.dimensions == [8, 24], "as the product reads it")
+    #expect(layers.first?.dimensions == [16, 24], "as the product reads it")
     #expect(FeedbackLayer.obstacles(of: plan(model), in: model.graph).isEmpty)
   }
 
   @Test func theProductReadsWhatTheRowsBecome() throws {
     let (model, table) = tied()
     let layer = try #require(FeedbackLayer.layers(of: plan(model), in: model.graph).first)
-    var part = InputMoments.Part(groups: 1, columns: 8, isDepthwise: false)
+    var part = InputMoments.Part(groups: 1, columns: 16, isDepthwise: false)
     var numbers = TestNumbers(seed: 5)
-    let inputs = numbers.weights(8 * 40)
+    let inputs = numbers.weights(16 * 40)
     inputs.withUnsafeBufferPointer { part.add($0, count: 40, group: 0) }
-    var moments = InputMoments(groups: 1, columns: 8)
+    var moments = InputMoments(groups: 1, columns: 16)
     moments.merge(part)
     let rounded = try #require(
-      layer.rounded(moments, weightOfColumn: Array(0..<8), correctsMeans: false))
+      layer.rounded(moments, weightOfColumn: Array(0..<16), correctsMeans: false))
     let turned = try #require(layer.dequantized(rounded).float32Values)
     let floats = try #require(table.constant?.float32Values)
     let largest = floats.map(abs).max() ?? 0
     for row in 0..<24 {
-      for column in 0..<8 {
-        #expect(abs(turned[column * 24 + row] - floats[row * 8 + column]) < largest / 4)
+      for column in 0..<16 {
+        #expect(abs(turned[column * 24 + row] - floats[row * 16 + column]) < largest / 4)
       }
     }
   }

@@ -3,7 +3,8 @@ import ModelGraph
 extension LongShortTermMemory {
   /// DynamicQuantizeLSTM of onnxruntime: weights `[directions, inputs, gates]` in 8 bits, with scales
   /// and zero points at inputs 8 to 11; the input as a whole and each step's hidden states are
-  /// rounded to 8 bits before they are multiplied.
+  /// rounded to 8 bits before they are multiplied. Sequences that ended count with their last states in
+  /// that range, where onnxruntime runs them on.
   static let dynamicDefinition = OperatorDefinition(
     "DynamicQuantizeLSTM", domain: "com.microsoft", types: "float32 by int8, uint8",
     tensors: { settings in
