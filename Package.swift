@@ -16,7 +16,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.28.0"),
   ],
   targets: [
-    .target(name: "Support", swiftSettings: hot),
+    .target(name: "CSystem"),
+    .target(name: "Support", dependencies: ["CSystem"], swiftSettings: hot),
     .target(name: "CIniparser", linkerSettings: [.linkedLibrary("iniparser")]),
     .target(name: "Configuration", dependencies: ["Support", "CIniparser"]),
     .target(name: "ModelGraph", dependencies: ["Support"], swiftSettings: hot),

@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 
 /// A file that appears under its name whole or not at all.
@@ -61,6 +62,9 @@ public final class AtomicFile: @unchecked Sendable {
     }
   }
 
+  /// Bytes from which on the disk shall begin at once.
+  private static let longWrite = 1 << 17
+
   /// Writes bytes at an offset. Safe from several threads for ranges that don't overlap.
   public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) {
     var done = 0
@@ -72,6 +76,9 @@ public final class AtomicFile: @unchecked Sendable {
         throw SystemError("write", errno)
       }
       done += count
+    }
+    if done >= AtomicFile.longWrite {
+      gs_begin_writeback(descriptor, Int64(offset), Int64(done))
     }
   }
 

@@ -1,0 +1,8 @@
+#pragma once
+#include <stdint.h>
+
+// What Swift's view of the C library leaves out.
+
+// Lets the kernel begin to put written bytes of a file on the disk, so that a later fsync has less to wait for. Does
+// nothing where that isn't possible: it is fsync that promises.
+void gs_begin_writeback(int descriptor, int64_t offset, int64_t count);
