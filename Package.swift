@@ -69,7 +69,7 @@ let package = Package(
     .target(
       name: "Conversion",
       dependencies: [
-        "Calibration", "Configuration", "GraphPasses", "Inference", "MSLiteTranslation",
+        "CSystem", "Calibration", "Configuration", "GraphPasses", "Inference", "MSLiteTranslation",
         "ModelFormats", "ModelGraph", "Operators", "Quantization", "Reports", "SampleData",
         "Statistics", "Support", "TensorFiles", "WeightCoding",
       ]),

@@ -5,24 +5,28 @@ import Testing
 @testable import ModelFormats
 
 @Suite struct DynamicQuantizeInsertionTests {
+  private func constant(_ name: String, _ dimensions: [Int]) -> Value {
+    let source = TensorData(
+      float32: [Float](repeating: 1, count: dimensions.reduce(1, *)), dimensions: dimensions)
+    let value = Value(name: name)
+    value.initializer = source
+    value.quantized = QuantizedConstant(
+      number: 0, source: source,
+      storage: QuantizedStorage(bits: 8, elementType: .int8, axis: 1), channelCount: 2,
+      slabCount: 1, slabByteCount: 16,
+      encode: { _, _ in
+        EncodedSlab(
+          byteOffset: 0, integers: [1, 2, 3, 4],
+          parameters: EncodedParameters(firstChannel: 0, scales: [1, 1], zeroPoints: [0, 0]))
+      })
+    return value
+  }
+
   /// Two products of one activation, the second with turned weights that a Gather reads too.
   private func model(version: Int = 17) -> (Model, [DynamicQuantizeInsertion.Product]) {
     let graph = Graph(name: "g")
     let (x, ids) = (Value(name: "x"), Value(name: "ids"))
-    let weights = ["a", "table"].map { name in
-      let value = Value(name: name)
-      value.initializer = TensorData(float32: [1, 2, 3, 4], dimensions: [2, 2])
-      value.quantized = QuantizedConstant(
-        number: 0, source: TensorData(float32: [1, 2, 3, 4], dimensions: [2, 2]),
-        storage: QuantizedStorage(bits: 8, elementType: .int8, axis: 1), channelCount: 2,
-        slabCount: 1, slabByteCount: 16,
-        encode: { _, _ in
-          EncodedSlab(
-            byteOffset: 0, integers: [1, 2, 3, 4],
-            parameters: EncodedParameters(firstChannel: 0, scales: [1, 1], zeroPoints: [0, 0]))
-        })
-      return value
-    }
+    let weights = ["a", "table"].map { constant($0, [2, 2]) }
     let bias = Value(name: "bias")
     bias.initializer = TensorData(float32: [1, 2])
     let turned = Value(name: "turned")
@@ -85,5 +89,37 @@ import Testing
     let node = try #require(model.graph.nodes.first { $0.operatorType == "ReduceMax" })
     #expect(node.inputs.count == inputCount)
     #expect(node.ints("axes") == (inputCount == 1 ? [-1] : nil))
+  }
+
+  /// Scales of a convolution over time have an axis behind, those of an LSTM one in front.
+  @Test func scalesAreShapedForTheirOperator() throws {
+    let values = ["x", "between", "y"].map { Value(name: $0) }
+    let (kernel, weights, recurrence) = (
+      constant("kernel", [2, 1, 2]), constant("weights", [1, 4, 2]),
+      constant("recurrence", [1, 4, 1])
+    )
+    let graph = Graph(name: "speech")
+    graph.inputs = [values[0]]
+    graph.outputs = [values[2]]
+    graph.initializers = [kernel, weights, recurrence]
+    graph.nodes = [
+      Node(
+        name: "filter", operatorType: "Conv", inputs: [values[0], kernel], outputs: [values[1]]),
+      Node(
+        name: "cell", operatorType: "LSTM", inputs: [values[1], weights, recurrence],
+        outputs: [values[2]]),
+    ]
+    let model = Model(
+      graph: graph, operatorSets: [OperatorSet(domain: "", version: 17)], formatVersion: 8)
+    DynamicQuantizeInsertion.apply(
+      .init(convolutions: [graph.nodes[0]], recurrences: [graph.nodes[1]]), .tensor, to: model)
+    func axes(_ value: Value?) -> [Int64]? { value?.producer?.inputs[1]?.constant?.integers }
+    let product = try #require(model.graph.nodes.last { $0.operatorType == "Mul" })
+    #expect(axes(product.inputs[1]) == [1])
+    let cell = try #require(model.graph.nodes.last)
+    #expect(cell.operatorType == "DynamicQuantizeLSTM" && cell.domain == "com.microsoft")
+    #expect(axes(cell.inputs[8]) == [0])
+    #expect(axes(cell.inputs[10]) == [0])
+    #expect(model.operatorSets.contains { $0.domain == "com.microsoft" })
   }
 }

@@ -16,6 +16,8 @@ import numpy as np
 import onnx
 import onnxruntime
 
+import model_feeds
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODELS = [ROOT / "fixtures/digits/digits_cnn.onnx", ROOT / "fixtures/digits/digits_lstm.onnx",
           ROOT / "fixtures/models/transformer.onnx"]
@@ -41,16 +43,6 @@ def session(path, optimized):
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def made_feeds(path):
-    random = np.random.RandomState(1)
-    feeds = {}
-    for value in session(path, False).get_inputs():
-        shape = [size if isinstance(size, int) else 2 for size in value.shape]
-        whole = value.type == "tensor(int64)"
-        feeds[value.name] = random.randint(0, 2, shape) if whole else random.uniform(0, 1, shape).astype(np.float32)
-    return feeds
-
-
 def own_results(binary, path, feeds, folder):
     arguments = []
     for name, value in feeds.items():
@@ -71,7 +63,7 @@ def main():
     options = parser.parse_args()
     wrong = 0
     for model in MODELS + options.models:
-        feeds = made_feeds(model)
+        feeds = model_feeds.made(session(model, False).get_inputs(), low=0)
         wanted = session(model, True).run(None, feeds)
         for strategy in ("ALWC", "ACWL", "ACWC"):
             with tempfile.TemporaryDirectory() as folder:

@@ -17,6 +17,17 @@ class Case:
     feeds: list
 
 
+def made(inputs, low=-1):
+    """Numbers from `low` to 1, or 0 and 1 for integers, for inputs of ONNX Runtime; open extents are 2."""
+    random = np.random.RandomState(1)
+    feeds = {}
+    for value in inputs:
+        shape = [size if isinstance(size, int) else 2 for size in value.shape]
+        whole = value.type == "tensor(int64)"
+        feeds[value.name] = random.randint(0, 2, shape) if whole else random.uniform(low, 1, shape).astype(np.float32)
+    return feeds
+
+
 def picture(height, width, seed=0):
     """A coloured texture of waves, edges and noise, of numbers about -2 to 2: 1, 3, height, width."""
     random = np.random.default_rng(seed)

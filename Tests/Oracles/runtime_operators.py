@@ -15,6 +15,8 @@ import numpy as np
 import onnx
 import onnxruntime
 
+import model_feeds
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODELS = [ROOT / "fixtures/models/transformer.onnx", ROOT / "fixtures/models/lookup_tables.onnx"]
 OPERATORS = ("MatMulNBits", "GatherBlockQuantized")
@@ -38,16 +40,6 @@ def run(path, feeds):
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"]).run(None, feeds)
 
 
-def made_feeds(path):
-    random = np.random.RandomState(1)
-    feeds = {}
-    for value in onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).get_inputs():
-        shape = [size if isinstance(size, int) else 2 for size in value.shape]
-        whole = value.type == "tensor(int64)"
-        feeds[value.name] = random.randint(0, 2, shape) if whole else random.uniform(-1, 1, shape).astype(np.float32)
-    return feeds
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("binary")
@@ -55,7 +47,7 @@ def main():
     options = parser.parse_args()
     wrong = 0
     for model in MODELS + options.models:
-        feeds = made_feeds(model)
+        feeds = model_feeds.made(onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"]).get_inputs())
         for bits in (2, 4, 8):
             with tempfile.TemporaryDirectory() as folder:
                 plain, own = (convert(options.binary, model, folder, bits, way) for way in (False, True))

@@ -6,3 +6,6 @@
 // Lets the kernel begin to put written bytes of a file on the disk, so that a later fsync has less to wait for. Does
 // nothing where that isn't possible: it is fsync that promises.
 void gs_begin_writeback(int descriptor, int64_t offset, int64_t count);
+
+// Gives freed memory that is still the process's back to the system, where the C library can.
+void gs_give_memory_back(void);

@@ -12,6 +12,10 @@ struct FakeQuantizationReading {
   private struct Chain {
     let nodes: [Node]
     let input: Value
+    /// What the last node makes.
+    let result: Value
+    /// The integers' type.
+    let type: ElementType
     /// One, or one for each channel along `axis`.
     let scales: [Float]
     let axis: Int?
@@ -93,9 +97,15 @@ struct FakeQuantizationReading {
         isInverse ? abs($0 * $1 - 1) < 1e-6 : $0 == $1
       })
     else { return nil }
+    let (type, shift) = FakeQuantizationReading.type(grid.limits)
+    let zeroPoint = grid.zeroPoint + shift
+    guard let result = last.outputs.first ?? nil,
+      FakeQuantizationReading.range(type).contains(zeroPoint)
+    else { return nil }
     return Chain(
-      nodes: nodes, input: input, scales: steps.scales, axis: steps.axis,
-      zeroPoint: grid.zeroPoint, limits: grid.limits)
+      nodes: nodes, input: input, result: result, type: type, scales: steps.scales,
+      axis: steps.axis, zeroPoint: zeroPoint,
+      limits: (grid.limits.lowerBound + shift)...(grid.limits.upperBound + shift))
   }
 
   /// The Div or Mul in front of a Round, and the nodes from it on.
@@ -179,21 +189,14 @@ struct FakeQuantizationReading {
 
   /// The nodes that mean the same.
   private mutating func pair(_ chain: Chain) -> [Node] {
-    guard let last = chain.nodes.last, let result = last.outputs.first ?? nil else {
-      return chain.nodes
-    }
-    let (type, shift) = FakeQuantizationReading.type(chain.limits)
+    let (type, limits, result) = (chain.type, chain.limits, chain.result)
     let base = result.name
-    let limits = (chain.limits.lowerBound + shift)...(chain.limits.upperBound + shift)
-    let zeroPoint = chain.zeroPoint + shift
-    let whole: ClosedRange<Int32> = type == .uint8 ? 0...255 : -128...127
-    guard whole.contains(zeroPoint) else { return chain.nodes }
     let isScalar = chain.axis == nil
     let parameters = [
       constant(base + "_scale", TensorData(float32: chain.scales, isScalar: isScalar)),
       constant(
         base + "_zero_point",
-        integers([Int32](repeating: zeroPoint, count: chain.scales.count), type, isScalar)),
+        integers([Int32](repeating: chain.zeroPoint, count: chain.scales.count), type, isScalar)),
     ]
     let attributes = chain.axis.map { [Attribute("axis", .int(Int64($0)))] } ?? []
     var value = Value(name: names.make(base + "_integers"))
@@ -202,7 +205,7 @@ struct FakeQuantizationReading {
         name: value.name, operatorType: "QuantizeLinear", inputs: [chain.input] + parameters,
         outputs: [value], attributes: attributes)
     ]
-    if limits != whole {
+    if limits != FakeQuantizationReading.range(type) {
       let bounds = [limits.lowerBound, limits.upperBound].map {
         constant(base + "_limit", integers([$0], type, true))
       }
@@ -214,7 +217,8 @@ struct FakeQuantizationReading {
     }
     nodes.append(
       Node(
-        name: last.displayName, operatorType: "DequantizeLinear", inputs: [value] + parameters,
+        name: chain.nodes.last?.displayName ?? base, operatorType: "DequantizeLinear",
+        inputs: [value] + parameters,
         outputs: [result], attributes: attributes))
     return nodes
   }
@@ -224,6 +228,10 @@ struct FakeQuantizationReading {
     if limits.lowerBound >= 0, limits.upperBound <= 255 { return (.uint8, 0) }
     if limits.lowerBound >= -128, limits.upperBound <= 127 { return (.int8, 0) }
     return (.int8, -128 - limits.lowerBound)
+  }
+
+  private static func range(_ type: ElementType) -> ClosedRange<Int32> {
+    type == .uint8 ? 0...255 : -128...127
   }
 
   private func integers(_ values: [Int32], _ type: ElementType, _ isScalar: Bool) -> TensorData {

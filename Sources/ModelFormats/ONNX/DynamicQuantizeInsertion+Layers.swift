@@ -35,7 +35,8 @@ extension DynamicQuantizeInsertion {
 
   private mutating func expanded(_ value: Value, at axes: [Int64], _ name: String) -> Value {
     let places = draft.constant(
-      "dynamic_quantization_axes_\(axes.count)", TensorData(int64: axes))
+      "dynamic_quantization_axes_" + axes.map(String.init).joined(separator: "_"),
+      TensorData(int64: axes))
     return draft.append("Unsqueeze", name, [value, places])
   }
 
