@@ -31,8 +31,15 @@ public struct PairLimit: Hashable, Sendable {
     position % inputs * kernel + position / inputs
   }
 
-  /// The scale from `scale` on with the least squared error, of rounding and of what `limited`
-  /// takes from pairs together.
+  /// What a unit of squared error weighs that the bound takes from large weights, beside one of
+  /// rounding. Rounding errors are small and average out over a sum; what is cut off stands at a
+  /// layer's largest weights, one-sided, and is met again by each activation. On a language model of
+  /// 135 million weights whose pairs are bounded, perplexity rises by 0.68, 0.27, 0.06, 0.09 and
+  /// 0.11 % for weights of 1, 2, 4, 8 and 16.
+  private static let weightOfCuts = 4.0
+
+  /// The scale from `scale` on with the least error: that of rounding, and that of what `limit` takes
+  /// from pairs.
   ///
   /// - Complexity: O(weights), and O(pairs above the bound) for each of 17 candidates.
   func scale(from scale: Float, _ weights: UnsafeBufferPointer<Float>) -> Float {
@@ -64,7 +71,7 @@ public struct PairLimit: Hashable, Sendable {
         let excess = magnitude - bound
         if excess > 0 { cut += Double(excess * excess) / 2 }
       }
-      let error = cut + Double(candidate * candidate) / 12 * Double(count)
+      let error = PairLimit.weightOfCuts * cut + Double(candidate * candidate) / 12 * Double(count)
       if error < least {
         least = error
         best = candidate
