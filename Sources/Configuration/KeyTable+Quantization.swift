@@ -151,7 +151,7 @@ extension KeyTable {
         idle: "activations aren't shifted"),
     ])
 
-  private static let samples: Scope = [.full, .sampledWeight]
+  private static let samples: Scope = [.full, .sampledWeight, .dynamic]
 
   private static let dataSection = SectionEntry(
     "data_preprocess_param", "The calibration samples and how they become inputs.",

@@ -5,7 +5,9 @@ extension QuantizationRules {
 
   /// What calibration samples need, if the conversion looks at samples.
   mutating func checkSamples() {
-    guard let scope = parsed.scope, !scope.isDisjoint(with: [.full, .sampledWeight]) else { return }
+    guard let scope = parsed.scope,
+      !scope.isDisjoint(with: [.full, .sampledWeight, .dynamic])
+    else { return }
     let needsSamples = scope.contains(.full) || usesGPTQ
     if needsSamples || mentions(Self.section, "calibrate_path") {
       requireAll(["calibrate_path", "calibrate_size", "input_type"])

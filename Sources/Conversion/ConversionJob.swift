@@ -28,6 +28,8 @@ public struct ConversionJob: Sendable {
   public var reportSamples: SampleJob?
   /// Whether weights are rounded by what their errors cost on samples (GPTQ).
   public var roundsOnSamples = false
+  /// Whether what is written depends on the samples.
+  var usesSamples: Bool { roundsOnSamples || dynamic != nil && reportSamples != nil }
   /// Worker threads; 0 is one for each processor.
   public var threads: Int
   /// Whether to plan only.

@@ -48,7 +48,9 @@ public struct Converter {
     }
     let before = loaded.operatorSet
     try destination.prepare(model)
-    let dynamic = try DynamicConversion(job, model, pool: pool)
+    let comparison = job.isDryRun ? nil : try comparisonInput(model)
+    let dynamic = try DynamicConversion(
+      job, model, comparison?.samples, pool: pool, observer: observer)
     var plan =
       dynamic?.plan.weights ?? (job.quantizesWeights && job.full == nil ? planner.plan(model) : nil)
     var warnings =
@@ -58,7 +60,6 @@ public struct Converter {
     }
     FreedMemory.giveBack()
 
-    let comparison = job.isDryRun ? nil : try comparisonInput(model)
     var outline = ReportOutline(model.graph)
     let rounding = SampledRounding(job: job, pool: pool, observer: observer)
     let round = { (plan: QuantizationPlan) throws(Failure) in
@@ -160,7 +161,7 @@ public struct Converter {
     _ plan: QuantizationPlan, _ model: Model, _ input: ComparisonInput?,
     _ destination: Destination, _ rounding: SampledRounding
   ) throws(Failure) -> [Int: RoundedWeights] {
-    guard job.roundsOnSamples, case .samples(let samples) = input else { return [:] }
+    guard job.roundsOnSamples, let samples = input?.samples else { return [:] }
     let running = try QuantizedInput(job: job).load().model
     try destination.prepare(running)
     return try rounding.run(plan, model, running: running, samples)
@@ -318,6 +319,8 @@ public struct Converter {
   private enum ComparisonInput {
     case samples(CalibrationSet)
     case random(MadeFeeds)
+
+    var samples: CalibrationSet? { if case .samples(let samples) = self { samples } else { nil } }
   }
 
   /// Compares the results; that a model doesn't run here fails a conversion only if a cosine is asked
@@ -330,7 +333,7 @@ public struct Converter {
     do throws(Failure) {
       switch input {
       case .samples(let samples):
-        return try assessment.run(samples, calibrated: job.roundsOnSamples ? samples.count : 0)
+        return try assessment.run(samples, calibrated: job.usesSamples ? samples.count : 0)
       case .random(let feeds): return try assessment.run(feeds)
       }
     } catch {

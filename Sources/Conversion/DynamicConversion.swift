@@ -1,6 +1,10 @@
+import Calibration
+import GraphPasses
 import ModelFormats
 import ModelGraph
 import Quantization
+import SampleData
+import Statistics
 import Support
 
 /// What dynamic quantization did beside the weights.
@@ -9,6 +13,8 @@ public struct DynamicFacts: Sendable {
   public var strategy: DynamicStrategy
   /// Operators that run in integers.
   public var integerOperatorCount: Int
+  /// Activations whose channels are evened out.
+  public var dividedActivationCount: Int
   /// Operators with weights that stay float, and why.
   public var floatOperators: [(node: String, operatorType: String, reason: String)]
 }
@@ -17,19 +23,31 @@ public struct DynamicFacts: Sendable {
 struct DynamicConversion {
   let strategy: DynamicStrategy
   let plan: DynamicPlan
+  /// The activations that are divided, as they are before the model changes.
+  private let divisions: [ActivationDivision.Division]
   private let writesMSLite: Bool
 
-  /// Plans a model.
+  /// Plans a model; with samples, after a look at what products read.
   ///
   /// - Throws: a model none of whose products can run in integers.
-  init?(_ job: ConversionJob, _ model: Model, pool: WorkerPool) throws(Failure) {
+  init?(
+    _ job: ConversionJob, _ model: Model, _ samples: CalibrationSet?, pool: WorkerPool,
+    observer: (any ConversionObserver)?
+  ) throws(Failure) {
     guard let strategy = job.dynamic else { return nil }
     self.strategy = strategy
     writesMSLite = job.writesMSLite
-    plan = DynamicPlanner(
+    let planner = DynamicPlanner(
       job.weights, strategy, for: writesMSLite ? .mindSporeLite : .onnx,
-      scope: job.dynamicScope, pool: pool
-    ).plan(model)
+      scope: job.dynamicScope, pool: pool)
+    var plan = planner.plan(model)
+    if let samples, !plan.products.isEmpty {
+      let facts = try DynamicConversion.look(
+        at: plan, of: model, samples, pool: pool, observer: observer)
+      plan = planner.plan(model, activations: facts)
+    }
+    self.plan = plan
+    divisions = plan.divisions
     guard plan.integerOperatorCount == 0 else { return }
     var notes = plan.floats.prefix(5).map { float in
       "'\(float.node.displayName)' (\(float.node.operatorType)): \(float.reason.text)"
@@ -47,17 +65,34 @@ struct DynamicConversion {
   var facts: DynamicFacts {
     DynamicFacts(
       strategy: strategy, integerOperatorCount: plan.integerOperatorCount,
+      dividedActivationCount: divisions.count,
       floatOperators: plan.floats.map {
         ($0.node.displayName, $0.node.operatorType, $0.reason.text)
       })
   }
 
-  /// Divides activations by their factors where the format's products don't.
-  func divideActivations(of model: Model) {
-    guard writesMSLite else { return }
-    ActivationDivision.apply(
-      plan.products.compactMap { product in product.factors.map { (product.node, $0) } }, to: model)
+  /// What samples show of the activations that products read, by name.
+  private static func look(
+    at plan: DynamicPlan, of model: Model, _ samples: CalibrationSet, pool: WorkerPool,
+    observer: (any ConversionObserver)?
+  ) throws(Failure) -> [String: ActivationFacts] {
+    let names = Set(plan.products.compactMap { $0.node.inputs[0]?.name }).sorted()
+    let calibrator = try Calibrator(
+      model: model, targets: names.map { .init(name: $0, trailingAxes: 0) }, request: .sum)
+    observer?.began("calibrate", total: samples.count, of: .samples)
+    defer { observer?.ended() }
+    let gathered = try calibrator.run(
+      samples.count, workers: pool,
+      sample: { (index) throws(Failure) in try samples.sample(index) },
+      finished: { observer?.advanced(by: 1) })
+    return gathered.compactMapValues {
+      ActivationFacts(
+        $0, method: .maxMin, grid: IntegerGrid(levels: 255, isSymmetric: true))
+    }
   }
+
+  /// Divides the channels of activations whose weights were multiplied.
+  func divideActivations(of model: Model) { ActivationDivision.apply(divisions, to: model) }
 
   /// Puts the integer operators into a graph whose weights are quantized: the graph that is written,
   /// or that is run here in place of what was written.
@@ -67,8 +102,7 @@ struct DynamicConversion {
     try OpsetUpgrade.raise(model, to: max(13, model.standardOperatorVersion))
     let products = plan.products.map {
       DynamicQuantizeInsertion.Product(
-        node: $0.node, weights: $0.weights, isTransposed: $0.isTransposed,
-        factors: writesMSLite ? nil : $0.factors)
+        node: $0.node, weights: $0.weights, isTransposed: $0.isTransposed)
     }
     let lookups =
       writesMSLite
@@ -86,7 +120,7 @@ struct DynamicConversion {
   /// Tells the reports how to read the integers of weights.
   func note(_ parameters: [TensorParameters], in outline: inout ReportOutline) {
     let factors = Dictionary(
-      plan.products.map { (ObjectIdentifier($0.weights), $0.factors) }
+      plan.products.map { (ObjectIdentifier($0.weights), $0.divisors) }
     ) { first, _ in first }
     outline.restoreIntegers(plan.weights, parameters, factors: factors.compactMapValues { $0 })
   }

@@ -24,6 +24,11 @@ extension ConversionPresentation {
       "integer    \(dynamic.integerOperatorCount) of \(count) operators with weights or two "
         + "activations run in integers"
     ]
+    if dynamic.dividedActivationCount > 0 {
+      lines.append(
+        "           \(dynamic.dividedActivationCount) of their inputs have channels evened out, "
+          + "weights take the factors up")
+    }
     var order: [String] = []
     var kinds: [String: [String]] = [:]
     for item in dynamic.floatOperators {
@@ -43,6 +48,7 @@ extension ConversionPresentation {
     return [
       ("quantStrategy", .string(dynamic.strategy.rawValue)),
       ("integerOperators", .integer(dynamic.integerOperatorCount)),
+      ("dividedActivations", .integer(dynamic.dividedActivationCount)),
       (
         "floatOperators",
         .array(

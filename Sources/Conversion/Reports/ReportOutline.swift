@@ -106,7 +106,7 @@ struct ReportOutline: Sendable {
   ///
   /// - Parameters:
   ///   - parameters: scales and zero points of the plan's quantized constants.
-  ///   - factors: what the rows of a constant were multiplied by before they were quantized.
+  ///   - factors: what a matrix's inputs were multiplied by before it was quantized.
   mutating func restoreIntegers(
     _ plan: QuantizationPlan, _ parameters: [TensorParameters],
     factors: [ObjectIdentifier: [Float]] = [:]
@@ -121,7 +121,9 @@ struct ReportOutline: Sendable {
         for index in elements.indices {
           let channel = index / layout.inner % layout.channels % scales.count
           elements[index] = (elements[index] - zeroPoints[channel]) * scales[channel]
-          if let divisors { elements[index] /= divisors[index / layout.channels] }
+          guard let divisors else { continue }
+          let input = layout.inner > 1 ? index % layout.inner : index / layout.channels
+          elements[index] /= divisors[input]
         }
       }
     }

@@ -13,12 +13,9 @@ public struct DynamicQuantizeInsertion {
     public let weights: Value
     /// Whether the constant is laid out `[outputs, inputs]`.
     public let isTransposed: Bool
-    /// What each channel of the activation is divided by first; nil without.
-    public let factors: [Float]?
 
     /// States a product.
-    public init(node: Node, weights: Value, isTransposed: Bool, factors: [Float]? = nil) {
-      self.factors = factors
+    public init(node: Node, weights: Value, isTransposed: Bool) {
       self.node = node
       self.weights = weights
       self.isTransposed = isTransposed
@@ -127,16 +124,11 @@ public struct DynamicQuantizeInsertion {
 
   private mutating func replace(_ replaced: Product) {
     let node = replaced.node
-    guard var input = node.inputs[0], let output = node.outputs[0] else {
+    guard let input = node.inputs[0], let output = node.outputs[0] else {
       draft.append(node)
       return
     }
     let name = node.displayName
-    if let factors = replaced.factors {
-      let inverse = draft.constant(
-        input.name + "_factors_" + name, TensorData(float32: factors.map { 1 / $0 }))
-      input = draft.append("Mul", name + "_input", [input, inverse])
-    }
     let activation = integers(of: input)
     let (weights, scales) = operand(replaced)
     let sums = draft.append(

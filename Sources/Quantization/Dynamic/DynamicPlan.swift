@@ -1,3 +1,4 @@
+import GraphPasses
 import ModelGraph
 
 /// What shares a scale under dynamic quantization.
@@ -43,7 +44,7 @@ public struct DynamicProduct {
   public let isTransposed: Bool
   /// What each channel of the activation is divided by, and multiplied by in the weights; nil
   /// without.
-  public internal(set) var factors: [Float]?
+  public internal(set) var divisors: [Float]?
 }
 
 /// What each operator with weights gets under dynamic quantization, made before anything changes.
@@ -65,6 +66,20 @@ public struct DynamicPlan {
   public var integerOperators: [(node: Node, weights: Value)] {
     products.map { ($0.node, $0.weights) } + convolutions.map { ($0.node, $0.weights) }
       + recurrences.flatMap { [($0.node, $0.weights), ($0.node, $0.recurrence)] }
+  }
+
+  /// The activations that are divided, in the graph's order, for the products that need it.
+  public var divisions: [ActivationDivision.Division] {
+    var found: [(value: Value, divisors: [Float], readers: [Node])] = []
+    for product in products {
+      guard let divisors = product.divisors, let input = product.node.inputs[0] else { continue }
+      if let place = found.firstIndex(where: { $0.value === input }) {
+        found[place].readers.append(product.node)
+      } else {
+        found.append((input, divisors, [product.node]))
+      }
+    }
+    return found.map { .init(value: $0.value, divisors: $0.divisors, readers: $0.readers) }
   }
 
   /// How many operators run in integers.

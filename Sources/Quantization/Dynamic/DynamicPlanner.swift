@@ -1,3 +1,4 @@
+import GraphPasses
 import ModelGraph
 import Operators
 import Support
@@ -30,8 +31,9 @@ public struct DynamicPlanner {
 
   /// The plan for a model.
   ///
+  /// - Parameter activations: what samples showed of activations, by name.
   /// - Complexity: O(nodes + bytes of weights).
-  public func plan(_ model: Model) -> DynamicPlan {
+  public func plan(_ model: Model, activations: [String: ActivationFacts] = [:]) -> DynamicPlan {
     var unfiltered = settings
     unfiltered.biasCorrection = false
     let constants = WeightPlanner(unfiltered, pool: pool).plan(model).constants
@@ -75,7 +77,7 @@ public struct DynamicPlanner {
         plan.floats.append((node, .nestedGraph))
       }
     }
-    let sources = smooth(&plan, known)
+    let sources = smooth(&plan, known, activations, GraphUses(model.graph))
     plan.lookups = lookups(model.graph, known, axes)
     let tables = Set(plan.lookups.map { ObjectIdentifier($0.weights) })
     let reasons = Dictionary(
@@ -196,25 +198,60 @@ public struct DynamicPlanner {
           elements: recipe.layout.elementsPerChannel, limit: WeightPlanner.fewRows)))
   }
 
-  /// Evens out activations with one scale whose weights no other operator reads.
+  /// Evens out activations: all that samples were seen of, and else those with one scale of which
+  /// weights alone tell enough. Weights that other operators read stay as they are.
   ///
   /// - Returns: the weights with their factors, by constant.
   private func smooth(
-    _ plan: inout DynamicPlan, _ known: [ObjectIdentifier: ConstantPlan]
+    _ plan: inout DynamicPlan, _ known: [ObjectIdentifier: ConstantPlan],
+    _ activations: [String: ActivationFacts], _ uses: GraphUses
   ) -> [ObjectIdentifier: TensorData] {
-    guard !strategy.scalesRows else { return [:] }
     var sources: [ObjectIdentifier: TensorData] = [:]
-    for index in plan.products.indices where !plan.products[index].isTransposed {
-      let product = plan.products[index]
-      let identity = ObjectIdentifier(product.weights)
-      guard let constant = known[identity], constant.nodes.count == 1,
-        let factors = DynamicSmoothing.factors(of: product),
-        let source = DynamicSmoothing.multiplied(constant.source, by: factors)
-      else { continue }
-      plan.products[index].factors = factors
-      sources[identity] = source
+    for (input, places) in sharedInputs(plan.products, known) {
+      let products = places.map { plan.products[$0] }
+      let divisors: [Float]?
+      if let facts = activations[input.name] {
+        let isFree = ActivationDivision.isFree(
+          input, for: products.map(\.node), facts.channelMinima.count, uses)
+        divisors = SampledSmoothing.divisors(
+          of: facts, for: products, scalesRows: strategy.scalesRows, isFree: isFree)
+      } else {
+        divisors = strategy.scalesRows ? nil : DynamicSmoothing.divisors(of: input)
+      }
+      guard let divisors else { continue }
+      let multiplied = products.map { product in
+        product.weights.constant.flatMap {
+          DynamicSmoothing.multiplied($0, by: divisors, isTransposed: product.isTransposed)
+        }
+      }
+      guard multiplied.allSatisfy({ $0 != nil }) else { continue }
+      for (place, source) in zip(places, multiplied) {
+        plan.products[place].divisors = divisors
+        sources[ObjectIdentifier(plan.products[place].weights)] = source
+      }
     }
     return sources
+  }
+
+  /// The activations of products whose weights nothing else reads, with the places of those products,
+  /// in the graph's order.
+  private func sharedInputs(
+    _ products: [DynamicProduct], _ known: [ObjectIdentifier: ConstantPlan]
+  ) -> [(input: Value, places: [Int])] {
+    var inputs: [(input: Value, places: [Int])] = []
+    var numbers: [ObjectIdentifier: Int] = [:]
+    for (place, product) in products.enumerated() {
+      guard let input = product.node.inputs[0], product.node.inputs[1] === product.weights,
+        known[ObjectIdentifier(product.weights)]?.nodes.count == 1
+      else { continue }
+      if let number = numbers[ObjectIdentifier(input)] {
+        inputs[number].places.append(place)
+      } else {
+        numbers[ObjectIdentifier(input)] = inputs.count
+        inputs.append((input, [place]))
+      }
+    }
+    return inputs
   }
 
   /// Gathers of rows of float32 tables that no product reads along the other axis, nor anything else

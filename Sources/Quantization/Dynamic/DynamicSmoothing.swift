@@ -20,18 +20,18 @@ enum DynamicSmoothing {
     "Add", "Clip", "Div", "Erf", "Gelu", "Mul", "Pow", "Relu", "Sigmoid", "Sqrt", "Tanh",
   ]
 
-  /// The factor of each channel of a product's input, at least 1; nil where nothing is known, or all
+  /// The divisor of each channel of a product's input, at least 1; nil where nothing is known, or all
   /// channels reach equally far.
   ///
   /// - Complexity: O(weights of the layer before).
-  static func factors(of product: DynamicProduct) -> [Float]? {
-    guard let input = product.node.inputs[0], let layer = layer(before: input) else { return nil }
+  static func divisors(of input: Value) -> [Float]? {
+    guard let layer = layer(before: input) else { return nil }
     let reaches = reaches(of: layer)
     guard reaches.allSatisfy(\.isFinite), !reaches.isEmpty else { return nil }
     let middle = reaches.sorted()[reaches.count / 2]
     guard middle > 0 else { return nil }
-    let factors = reaches.map { powf(max(1, $0 / middle), power) }
-    return factors.contains { $0 > 1.25 } ? factors : nil
+    let divisors = reaches.map { powf(max(1, $0 / middle), power) }
+    return divisors.contains { $0 > 1.25 } ? divisors : nil
   }
 
   /// A product of normalized channels and `[inputs, outputs]` weights, with its bias.
@@ -96,14 +96,19 @@ enum DynamicSmoothing {
     return zip(means, variances).map { max(0, $0 + deviations * $1.squareRoot()) }
   }
 
-  /// `[inputs, outputs]` weights with each input's multiplied by its factor.
-  static func multiplied(_ weights: TensorData, by factors: [Float]) -> TensorData? {
+  /// A matrix of weights with each input's multiplied by its factor: rows, or columns where it is
+  /// transposed to `[outputs, inputs]`.
+  static func multiplied(
+    _ weights: TensorData, by factors: [Float], isTransposed: Bool
+  ) -> TensorData? {
     guard var values = weights.float32Values, weights.dimensions.count == 2,
-      weights.dimensions[0] == factors.count
+      weights.dimensions[isTransposed ? 1 : 0] == factors.count
     else { return nil }
     let columns = weights.dimensions[1]
-    for row in factors.indices {
-      for place in row * columns..<(row + 1) * columns { values[place] *= factors[row] }
+    for row in 0..<weights.dimensions[0] {
+      for column in 0..<columns {
+        values[row * columns + column] *= factors[isTransposed ? column : row]
+      }
     }
     return TensorData(float32: values, dimensions: weights.dimensions)
   }

@@ -1,0 +1,97 @@
+import ModelGraph
+import Support
+import Testing
+
+@testable import Quantization
+
+/// What samples showed of activations becomes factors of weights.
+@Suite struct SampledSmoothingTests {
+  private func facts(_ sizes: [Float]) -> ActivationFacts {
+    ActivationFacts(
+      lower: -(sizes.max() ?? 0), upper: sizes.max() ?? 0,
+      channelMeans: sizes.map { _ in 0 }, channelVariances: sizes.map { Double($0 * $0) },
+      channelMinima: sizes.map { -$0 }, channelMaxima: sizes, channelReaches: sizes,
+      elementsPerChannel: 1000)
+  }
+
+  /// `x` goes through a Relu to two products, one by MatMul and one by Gemm with turned weights; a
+  /// third reads weights that are a result too.
+  private func model() -> Model {
+    let graph = Graph()
+    func matrix(_ name: String, _ dimensions: [Int]) -> Value {
+      let value = Value(name: name)
+      value.initializer = TensorData(
+        float32: (0..<dimensions[0] * dimensions[1]).map { Float(($0 * 37 + 11) % 101 - 50) / 50 },
+        dimensions: dimensions)
+      graph.initializers.append(value)
+      return value
+    }
+    let (x, y) = (Value(name: "x"), Value(name: "y"))
+    let shared = matrix("shared", [4, 64])
+    graph.inputs = [x]
+    graph.nodes = [
+      Node(name: "relu", operatorType: "Relu", inputs: [x], outputs: [y]),
+      Node(
+        name: "straight", operatorType: "MatMul", inputs: [y, matrix("v", [4, 64])],
+        outputs: [Value(name: "a")]),
+      Node(
+        name: "turned", operatorType: "Gemm", inputs: [y, matrix("w", [64, 4])],
+        outputs: [Value(name: "b")], attributes: [Attribute("transB", .int(1))]),
+      Node(name: "one", operatorType: "MatMul", inputs: [y, shared], outputs: [Value(name: "c")]),
+      Node(name: "two", operatorType: "MatMul", inputs: [y, shared], outputs: [Value(name: "d")]),
+    ]
+    return Model(
+      graph: graph, operatorSets: [OperatorSet(domain: "", version: 17)], formatVersion: 8)
+  }
+
+  private func plan(_ strategy: DynamicStrategy, _ sizes: [Float]?) -> DynamicPlan {
+    DynamicPlanner(
+      WeightQuantizationSettings(bits: 8, minWeightChannel: 0), strategy,
+      pool: WorkerPool(threads: 1)
+    ).plan(model(), activations: sizes.map { ["y": facts($0)] } ?? [:])
+  }
+
+  @Test(arguments: [
+    DynamicStrategy.activationLayerWeightChannel, .activationChannelWeightLayer,
+    .activationChannelWeightChannel,
+  ])
+  func channelsOfUnevenSizeAreDividedOnceForAllReaders(_ strategy: DynamicStrategy) throws {
+    let plan = plan(strategy, [100, 1, 1, 1])
+    let divisions = plan.divisions
+    try #require(divisions.count == 1)
+    #expect(divisions[0].value.name == "y")
+    #expect(divisions[0].readers.map(\.name) == ["straight", "turned"])
+    let divisors = divisions[0].divisors
+    #expect(divisors[0] > 4 * divisors[1] && divisors[1] == divisors[3])
+    let sources = Dictionary(
+      plan.weights.constants.map { ($0.value.name, $0) }
+    ) { first, _ in first }
+    for name in ["v", "w"] {
+      let constant = try #require(sources[name])
+      let plain = try #require(constant.value.constant?.float32Values)
+      let multiplied = try #require(constant.source.float32Values)
+      for index in plain.indices {
+        let input = name == "v" ? index / 64 : index % 4
+        #expect(multiplied[index] == plain[index] * divisors[input])
+      }
+    }
+    #expect(
+      sources["shared"]?.source.float32Values == sources["shared"]?.value.constant?.float32Values)
+  }
+
+  /// `(size / largest)^0.6`, and never more than 1,000 sizes apart.
+  @Test func rowsAreDividedByAPowerOfTheirChannelsSize() throws {
+    let divisors = try #require(
+      plan(.activationChannelWeightChannel, [32, 1, 0, 0.5]).divisions.first?.divisors)
+    for (found, wanted) in zip(divisors, [1, 0.125, 0.0158489, 0.0824692] as [Float]) {
+      #expect(abs(found - wanted) < 1e-4)
+    }
+  }
+
+  @Test(
+    arguments: [[1, 1, 1, 1], [1, 0.9, 1, 1], [0, 0, 0, 0], [.infinity, 1, 1, 1], nil] as [[Float]?]
+  )
+  func evenOrUnknownChannelsStay(_ sizes: [Float]?) {
+    #expect(plan(.activationChannelWeightChannel, sizes).divisions.isEmpty)
+  }
+}
