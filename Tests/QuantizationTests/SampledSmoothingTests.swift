@@ -79,15 +79,6 @@ import Testing
       sources["shared"]?.source.float32Values == sources["shared"]?.value.constant?.float32Values)
   }
 
-  /// `(size / largest)^0.6`, and never more than 1,000 sizes apart.
-  @Test func rowsAreDividedByAPowerOfTheirChannelsSize() throws {
-    let divisors = try #require(
-      plan(.activationChannelWeightChannel, [32, 1, 0, 0.5]).divisions.first?.divisors)
-    for (found, wanted) in zip(divisors, [1, 0.125, 0.0158489, 0.0824692] as [Float]) {
-      #expect(abs(found - wanted) < 1e-4)
-    }
-  }
-
   @Test(
     arguments: [[1, 1, 1, 1], [1, 0.9, 1, 1], [0, 0, 0, 0], [.infinity, 1, 1, 1], nil] as [[Float]?]
   )
