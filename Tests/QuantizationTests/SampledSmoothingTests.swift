@@ -85,4 +85,27 @@ import Testing
   func evenOrUnknownChannelsStay(_ sizes: [Float]?) {
     #expect(plan(.activationChannelWeightChannel, sizes).divisions.isEmpty)
   }
+
+  /// Without samples a normalization's gains and offsets say how far channels reach.
+  @Test func aNormalizationTellsWhatItsChannelsReach() throws {
+    let model = model()
+    func constant(_ name: String, _ elements: [Float]) -> Value {
+      let value = Value(name: name)
+      value.initializer = TensorData(float32: elements)
+      return value
+    }
+    let y = try #require(model.graph.nodes[0].outputs[0])
+    model.graph.nodes[0] = Node(
+      name: "norm", operatorType: "LayerNormalization",
+      inputs: [
+        model.graph.inputs[0], constant("g", [1, 10, 1, 0.5]), constant("o", [0, 8, -4, 0]),
+      ],
+      outputs: [y])
+    let plan = DynamicPlanner(
+      WeightQuantizationSettings(bits: 8, minWeightChannel: 0), .activationLayerWeightChannel,
+      pool: WorkerPool(threads: 1)
+    ).plan(model)
+    #expect(plan.divisions.map(\.divisors) == [[1, 6, 1, 1]])
+    #expect(plan.divisions.map { $0.readers.count } == [2])
+  }
 }

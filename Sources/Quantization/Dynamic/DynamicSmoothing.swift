@@ -1,18 +1,19 @@
 import Glibc
 import ModelGraph
 
-/// Factors that even out the channels of an activation between two layers of a network, told from
-/// weights alone.
+/// Factors that even out the channels of an activation behind a normalization, or between two layers
+/// of a network, told from weights alone.
 ///
-/// The first layer reads normalized channels: with weights `v`, bias `b`, and gains `g` and offsets
-/// `o` of the normalization, its channel `c` has mean `b[c] + sum o[k] v[k, c]` and variance
+/// A normalization's channel reaches about its offset and four gains. Of two layers the first reads
+/// normalized channels: with weights `v`, bias `b`, and gains `g` and offsets `o` of the
+/// normalization, its channel `c` has mean `b[c] + sum o[k] v[k, c]` and variance
 /// `sum g[k]^2 v[k, c]^2`. What an activation function leaves reaches about the mean and four
-/// deviations. A channel that reaches further than the middle one is divided by the ratio to the
-/// power of 0.7, and its weights in the second layer are multiplied (SmoothQuant, arXiv 2211.10438,
-/// without samples).
+/// deviations. A channel that reaches further than the middle one is divided by the ratio, or between
+/// layers, where less is known, by its power of 0.7; its weights are multiplied (SmoothQuant, arXiv
+/// 2211.10438, without samples).
 enum DynamicSmoothing {
   private static let deviations: Float = 4
-  private static let power: Float = 0.7
+  private static let betweenLayers: Float = 0.7
   /// Nodes of an activation function that is written out, at most.
   private static let depthLimit = 12
 
@@ -25,8 +26,14 @@ enum DynamicSmoothing {
   ///
   /// - Complexity: O(weights of the layer before).
   static func divisors(of input: Value) -> [Float]? {
-    guard let layer = layer(before: input) else { return nil }
-    let reaches = reaches(of: layer)
+    if let (gains, offsets) = normalization(input.producer) {
+      let reaches = zip(gains, offsets).map { abs($1) + deviations * abs($0) }
+      return divisors(reaches, power: 1)
+    }
+    return layer(before: input).flatMap { divisors(reaches(of: $0), power: betweenLayers) }
+  }
+
+  private static func divisors(_ reaches: [Float], power: Float) -> [Float]? {
     guard reaches.allSatisfy(\.isFinite), !reaches.isEmpty else { return nil }
     let middle = reaches.sorted()[reaches.count / 2]
     guard middle > 0 else { return nil }
@@ -71,13 +78,19 @@ enum DynamicSmoothing {
       let bias = sum.inputs.lazy.compactMap({ $0?.constant?.float32Values }).first,
       let matrix = product.inputs[1]?.constant, matrix.dimensions.count == 2,
       let weights = matrix.float32Values, bias.count == matrix.dimensions[1],
-      let normalization = product.inputs[0]?.producer,
-      normalization.isONNX("LayerNormalization"), normalization.inputs.count > 2,
-      let gains = normalization.inputs[1]?.constant?.float32Values,
-      let offsets = normalization.inputs[2]?.constant?.float32Values,
-      gains.count == matrix.dimensions[0], offsets.count == gains.count
+      let (gains, offsets) = normalization(product.inputs[0]?.producer),
+      gains.count == matrix.dimensions[0]
     else { return nil }
     return Layer(weights: weights, bias: bias, gains: gains, offsets: offsets)
+  }
+
+  /// The gains and offsets of a LayerNormalization that has both.
+  private static func normalization(_ node: Node?) -> (gains: [Float], offsets: [Float])? {
+    guard let node, node.isONNX("LayerNormalization"), node.inputs.count > 2,
+      let gains = node.inputs[1]?.constant?.float32Values,
+      let offsets = node.inputs[2]?.constant?.float32Values, offsets.count == gains.count
+    else { return nil }
+    return (gains, offsets)
   }
 
   /// How far each channel reaches above zero.
