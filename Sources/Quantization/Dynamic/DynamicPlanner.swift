@@ -293,7 +293,7 @@ public struct DynamicPlanner {
       correctsScale: settings.biasCorrection)
     recipe.isSymmetric = true
     recipe.pairLimit = target.pairSumLimit.map {
-      PairLimit(sum: $0, inputs: layout.elementsPerChannel, kernel: 1)
+      PairLimit(sum: $0, inputs: layout.elementsPerChannel, kernel: 1, weightOfCuts: 4)
     }
     return recipe
   }
