@@ -19,13 +19,14 @@ INLINE int32_t clamped(int64_t value, gs_grid grid) {
 
 // sum * scale with the scale as m * 2^(e - 31), 2^30 <= m < 2^31: the upper half of the doubled product is rounded to
 // the nearest, halves up; what a negative e leaves to divide by rounds to the nearest, halves away from 0.
-INLINE int64_t fixed_point(int32_t sum, float scale) {
-  uint32_t bits;
-  memcpy(&bits, &scale, 4);
-  int exponent = (int)(bits >> 23 & 255) - 126;
+INLINE int64_t fixed_point(int32_t sum, double scale) {
+  uint64_t bits;
+  memcpy(&bits, &scale, 8);
+  bits += 0x200000;  // m is rounded, a carry included.
+  int exponent = (int)(bits >> 52 & 2047) - 1022;
   int left = exponent > 0 ? exponent : 0, right = exponent < 0 ? -exponent : 0;
-  if (exponent <= -126 || right > 31 || left > 16) return left ? (sum > 0 ? INT32_MAX : sum < 0 ? INT32_MIN : 0) : 0;
-  int64_t m = (int64_t)((bits & 0x7fffff) | 0x800000) << 7;
+  if (right > 31 || left > 16) return left ? (sum > 0 ? INT32_MAX : sum < 0 ? INT32_MIN : 0) : 0;
+  int64_t m = (int64_t)(((bits & 0xfffffffffffff) | 0x10000000000000) >> 22);
   int64_t shifted = (int64_t)sum * (1 << left);
   shifted = shifted > INT32_MAX ? INT32_MAX : shifted < INT32_MIN ? INT32_MIN : shifted;
   int64_t product = shifted * m;
@@ -35,7 +36,7 @@ INLINE int64_t fixed_point(int32_t sum, float scale) {
 }
 
 INLINE int32_t on_fixed(int32_t sum, int32_t bias, float scale, int32_t zero, gs_grid grid) {
-  return clamped(fixed_point((int32_t)((uint32_t)sum + (uint32_t)bias), scale) + zero, grid);
+  return clamped(fixed_point((int32_t)((uint32_t)sum + (uint32_t)bias), (double)scale / grid.step) + zero, grid);
 }
 
 INLINE int32_t cast(float value, float inverse, int32_t zero, gs_grid grid) {

@@ -159,7 +159,7 @@ struct Destination {
     }
     let dynamic = job.dynamic == nil ? nil : try translate(model)
     try quantizeActivations(model)
-    let twin = runs ? try ONNXTwin(model, beside: job.outputPath, pool: pool) : nil
+    let twin = runs ? try twinOfStored(model) : nil
     var translated = if let dynamic { dynamic } else { try translate(model) }
     let warnings = halve(&translated)
     let stored = store(&translated, collector)
@@ -198,6 +198,18 @@ struct Destination {
     options.hasIntegerInputs = job.hasIntegerInputs
     options.hasIntegerOutputs = job.hasIntegerOutputs
     return try MSLiteTranslator.translate(model, options: options)
+  }
+
+  /// The twin of a model that is going to be a `.ms` file: its weights are what that stores.
+  private func twinOfStored(_ model: Model) throws(Failure) -> ONNXTwin {
+    let constants = job.storesHalfPrecision ? model.graph.initializers : []
+    let originals = constants.map(\.initializer)
+    let rounded = pool.map(originals.count) { originals[$0].flatMap(MSLiteHalfPrecision.rounded) }
+    for (constant, data) in zip(constants, rounded) where data != nil {
+      constant.initializer = data
+    }
+    defer { for (constant, data) in zip(constants, originals) { constant.initializer = data } }
+    return try ONNXTwin(model, beside: job.outputPath, pool: pool)
   }
 
   /// Stores weights that are float in half precision, if that is asked for.

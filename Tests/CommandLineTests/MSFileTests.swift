@@ -37,6 +37,25 @@ import Testing
     #expect(inspection.output.contains("\"type\":\"float16\""))
   }
 
+  @Test func halfPrecisionIsWhatIsCompared() throws {
+    let folder = try TemporaryFolder(model: Fixtures.digits)
+    func quality(_ flags: [String]) throws -> String {
+      let outcome = try Program.run(
+        paths + flags + ["--minCosine=0.999", "--logFormat=json"], in: folder)
+      #expect(outcome.status == 0, "\(outcome.error)")
+      return try #require(outcome.output.split(separator: "\"quality\":").dropFirst().first)
+        .description
+    }
+    let before = try folder.bytes("model.onnx")
+    #expect(try quality([]).contains("\"cosine\":1,"))
+    let compared = try quality(["--fp16=on"])
+    #expect(compared.contains("\"cosine\":0.99999"), "\(compared)")
+    let alone = try folder.bytes("result.ms")
+    #expect(try Program.run(paths + ["--fp16=on"], in: folder).status == 0)
+    #expect(try folder.bytes("result.ms") == alone)
+    #expect(try folder.bytes("model.onnx") == before)
+  }
+
   @Test func halfPrecisionAndIntegersGoTogether() throws {
     let folder = try TemporaryFolder(
       configuration: "[common_quant_param]\nquant_type=WEIGHT_QUANT\nskip_quant_node=/stem/*\n")

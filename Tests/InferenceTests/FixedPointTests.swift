@@ -22,23 +22,26 @@ import Testing
     (8450, 0.004954380914568901, -4, 38), (-3910, 0.0035399063490331173, -4, -18),
   ]
 
-  private let grid = gs_grid(
-    type: GS_HELD_INT8, low: -128, high: 127, rounding: GS_ROUND_FIXED_POINT)
+  private func grid(step: Float = 1) -> gs_grid {
+    gs_grid(
+      type: GS_HELD_INT8, low: -128, high: 127, rounding: GS_ROUND_FIXED_POINT, step: step)
+  }
 
   @Test(arguments: rows)
   func sumsBecomeTheRuntimesIntegers(sum: Int32, scale: Float, zero: Int32, result: Int8) {
     var found: [Int8] = [0, 0, 0]
-    gs_requantize([sum - 7], 1, 7, scale, zero, grid, &found)
-    gs_requantize_each([sum - 7], 1, [7], [scale], zero, grid, &found[1])
-    gs_requantize_sums([Float(sum)], 1, nil, [scale], zero, grid, &found[2])
+    gs_requantize([sum - 7], 1, 7, scale, zero, grid(), &found)
+    gs_requantize_each([sum - 7], 1, [7], [scale], zero, grid(), &found[1])
+    gs_requantize_sums([Float(sum)], 1, nil, [scale], zero, grid(), &found[2])
     #expect(found == [result, result, result])
   }
 
   /// gemmlowp's words: SaturatingRoundingDoublingHighMul, then RoundingDivideByPOT.
-  private func reference(_ sum: Int32, _ scale: Float, _ zero: Int32) -> Int8 {
-    guard scale > 0x1p-32 else { return Int8(clamping: zero) }
-    let exponent = Int(scale.exponent) + 1
-    let multiplier = Int64((Double(scale.significand) * 0x1p30).rounded())
+  private func reference(_ sum: Int32, _ scale: Double, _ zero: Int32) -> Int8 {
+    guard scale >= 0x1p-32 else { return Int8(clamping: zero) }
+    var exponent = Int(scale.exponent) + 1
+    var multiplier = Int64((scale.significand * 0x1p30).rounded(.toNearestOrAwayFromZero))
+    if multiplier == 1 << 31 { (multiplier, exponent) = (1 << 30, exponent + 1) }
     let shifted = Int64(Int32(clamping: Int64(sum) << max(0, exponent)))
     let product = shifted * multiplier
     var value = (product + (product >= 0 ? 1 << 30 : 1 - (1 << 30))) / (1 << 31)
@@ -54,14 +57,16 @@ import Testing
     var random = SeededGenerator(seed: UInt64(seed) + 40)
     for _ in 0..<2000 {
       let exponent = Int.random(in: -30...2, using: &random)
-      let scale = Float(
+      let step = Float.random(in: 0.01..<1, using: &random)
+      let product = Float(
         sign: .plus, exponent: exponent, significand: .random(in: 1..<2, using: &random))
-      let bound = Int32(clamping: Int64(min(200 / Double(scale), 0x1p31 - 1)))
+      let scale = Double(product) / Double(step)
+      let bound = Int32(clamping: Int64(min(200 / scale, 0x1p31 - 1)))
       let sum = Int32.random(in: -bound...bound, using: &random)
       let zero = Int32.random(in: -128...127, using: &random)
       var found: Int8 = 0
-      gs_requantize([sum], 1, 0, scale, zero, grid, &found)
-      #expect(found == reference(sum, scale, zero), "\(sum) times \(scale), \(zero)")
+      gs_requantize([sum], 1, 0, product, zero, grid(step: step), &found)
+      #expect(found == reference(sum, scale, zero), "\(sum) times \(product) / \(step), \(zero)")
     }
   }
 
@@ -69,7 +74,7 @@ import Testing
   func noScaleTraps(scale: Float) {
     for sum in [Int32.min, -1, 0, 1, Int32.max] {
       var found: Int8 = 5
-      gs_requantize([sum], 1, 0, scale, 3, grid, &found)
+      gs_requantize([sum], 1, 0, scale, 3, grid(), &found)
       #expect(scale > 1 || scale.isNaN || found == 3)
     }
   }
@@ -80,7 +85,7 @@ import Testing
       0.5, -0.5, 1.5, 2.5, -2.5, 1000, -1000, 0, .infinity, -.infinity, .nan, 3.4999998,
     ]
     var found = [Int8](repeating: 0, count: values.count)
-    gs_quantize_even(values, values.count, 1, 3, grid, &found)
+    gs_quantize_even(values, values.count, 1, 3, grid(), &found)
     #expect(found == [4, 3, 5, 6, 1, 127, -128, 3, 127, -128, -128, 7])
   }
 

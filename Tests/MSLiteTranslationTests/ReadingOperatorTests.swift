@@ -166,6 +166,112 @@ import Testing
     #expect(found.float32Values == [0, 7, 2, 9])
   }
 
+  /// The largest two of each row, whatever the file says of the smallest: the runtime's way.
+  @Test func theLargestAreFoundAlongAnAxis() throws {
+    let primitive = MSLitePrimitive("TopKFusion", ["axis": .int(1), "largest": .int(0)])
+    var source = model(primitive, [2, 3], [integers("k", [2])])
+    source.tensors.append(MSLiteTensor(name: "places", elementType: .int32))
+    source.nodes[0].outputs.append(3)
+    source.subgraphs[0].outputs.append(3)
+    let session = try InferenceSession(model: MSLiteGraphReader.read(source, name: "tiny.ms"))
+    let feed = TensorData(float32: [1, 9, 5, -1, -3, -2], dimensions: [2, 3])
+    let found = try session.run(["x": feed]).map(\.data)
+    #expect(found[0].float32Values == [9, 5, -1, -2])
+    #expect(found[1].integers == [1, 2, 0, 2])
+  }
+
+  @Test func whatIsNotZeroHasARowOfPlaces() throws {
+    let found = try run(model(MSLitePrimitive("Where"), [2, 2], makes: .int32), [0, 3, 0, -1])
+    #expect(found.dimensions == [2, 2])
+    #expect(found.integers == [0, 1, 1, 1])
+  }
+
+  @Test func sumsRunAsTheSettingsSay() throws {
+    let settings: [String: MSLitePrimitive.Setting] = ["exclusive": .int(1), "reverse": .int(1)]
+    let found = try run(
+      model(MSLitePrimitive("CumSum", settings), [1, 3], [integers("axis", [1])]), [1, 2, 4])
+    #expect(found.float32Values == [6, 4, 0])
+  }
+
+  @Test func sequencesAreReversedAsFarAsTheyGo() throws {
+    let settings: [String: MSLitePrimitive.Setting] = ["seq_dim": .int(1), "batch_dim": .int(0)]
+    let lengths = integers("lengths", [2, 3])
+    let found = try run(
+      model(MSLitePrimitive("ReverseSequence", settings), [2, 3], [lengths]), [1, 2, 3, 4, 5, 6])
+    #expect(found.float32Values == [2, 1, 3, 6, 5, 4])
+    let failure = try #require(throws: Failure.self) {
+      _ = try run(
+        model(MSLitePrimitive("ReverseSequence", ["seq_dim": .int(2)]), [1, 1, 1], [lengths]), [1])
+    }
+    #expect(failure.diagnostics.first?.code == .operatorUnsupported)
+  }
+
+  /// Blocks of 2 by 2 pixels, channels last: each block's pixels are four channels.
+  @Test func blocksOfPixelsBecomeChannelsAndBack() throws {
+    let settings: [String: MSLitePrimitive.Setting] = ["block_size": .int(2), "format": .int(1)]
+    let values: [Float] = [1, 2, 3, 4, 5, 6, 7, 8]
+    let deep = try run(model(MSLitePrimitive("SpaceToDepth", settings), [1, 2, 4, 1]), values)
+    #expect(deep.dimensions == [1, 1, 2, 4])
+    #expect(deep.float32Values == [1, 2, 5, 6, 3, 4, 7, 8])
+    let wide = try run(model(MSLitePrimitive("DepthToSpace", settings), [1, 1, 2, 4]), values)
+    #expect(wide.dimensions == [1, 2, 4, 1])
+    #expect(wide.float32Values == [1, 2, 5, 6, 3, 4, 7, 8])
+  }
+
+  @Test(arguments: [("ScatterNdUpdate", Float(7)), ("TensorScatterAdd", 9)])
+  func updatesGoToTheirPlaces(name: String, last: Float) throws {
+    var places = integers("places", [1])
+    places.dimensions = [1, 1]
+    let found = try run(model(MSLitePrimitive(name), [2], [places, floats("u", [7])]), [1, 2])
+    #expect(found.float32Values == [1, last])
+  }
+
+  /// Of the second box the first covers 9/11.
+  @Test func overlappingBoxesAreLeftOut() throws {
+    let source = model(
+      MSLitePrimitive("NonMaxSuppression", ["center_point_box": .int(0)]), [1, 3, 4],
+      [
+        floats("scores", [0.9, 0.8, 0.7], [1, 1, 3]), integers("most", [3]),
+        floats("overlap", [0.5]), floats("least", [0]),
+      ], makes: .int32)
+    let found = try run(source, [0, 0, 1, 1, 0, 0.1, 1, 1.1, 5, 5, 6, 6])
+    #expect(found.dimensions == [2, 3])
+    #expect(found.integers == [0, 0, 0, 0, 0, 2])
+  }
+
+  /// One unit, one step: all weights 0, so that its gates are halves and the new state is half of the
+  /// old one and tanh of the bias.
+  @Test func aGatedUnitKeepsAsMuchAsItsGateSays() throws {
+    var source = model(
+      MSLitePrimitive("GRU", ["bidirectional": .int(0)]), [1, 1, 1],
+      [
+        floats("w", [0, 0, 0], [1, 3, 1]), floats("r", [0, 0, 0], [1, 3, 1]),
+        floats("b", [0, 0, 0.25, 0, 0, 0.25], [1, 6]), floats("h", [0.5], [1, 1, 1]),
+      ])
+    source.tensors.append(MSLiteTensor(name: "state", elementType: .float32))
+    source.nodes[0].outputs.append(6)
+    let found = try run(source, [3])
+    #expect(found.dimensions == [1, 1, 1, 1])
+    let value = try #require(found.float32Values?.first)
+    #expect(abs(value - (0.25 + Float(tanh(0.5)) / 2)) < 1e-6)
+  }
+
+  @Test func aResultThatIsMovedAndOfAnotherTypeHasItsNameAlone() throws {
+    var source = model(
+      MSLitePrimitive("ArgMaxFusion", ["axis": .int(2)]), [1, 2, 3], makes: .int32)
+    source.tensors += [integers("perm", [1, 0]), MSLiteTensor(name: "z", elementType: .int32)]
+    source.nodes.append(
+      MSLiteNode(
+        name: "z", primitive: MSLitePrimitive("Transpose"), inputs: [1, 2], outputs: [3]))
+    source.subgraphs[0].nodes = [0, 1]
+    source.subgraphs[0].outputs = [3]
+    let graph = try MSLiteGraphReader.read(source, name: "tiny.ms").graph
+    let names = graph.nodes.flatMap { $0.outputs.compactMap { $0?.name } }
+    #expect(Set(names).count == names.count)
+    #expect(graph.outputs.map(\.name) == ["z"])
+    #expect(try run(source, [1, 3, 2, 6, 5, 4]).integers == [1, 0])
+  }
+
   @Test func indicesLeaveWithTheTypeOfTheFile() throws {
     let found = try run(
       model(

@@ -42,6 +42,20 @@ import Testing
       ])
   }
 
+  /// numpy: `np.array([...], np.float32).astype(np.float16).astype(np.float32)`.
+  @Test func halvesStandForTheNumbersThatARuntimeTakes() throws {
+    let values: [Float] = [1, -2.5, 0.1, 1.00146484375, 65519, 6e-8, 1e-9, -0.0]
+    let data = TensorData(float32: values, dimensions: [2, 4])
+    let rounded = try #require(MSLiteHalfPrecision.rounded(data))
+    #expect(rounded.dimensions == [2, 4])
+    #expect(
+      rounded.float32Values == [1, -2.5, 0.0999755859375, 1.001953125, 65504, 0x1p-24, 0, -0.0])
+    #expect(MSLiteHalfPrecision.rounded(TensorData(float32: values, dimensions: [8])) == nil)
+    #expect(
+      MSLiteHalfPrecision.rounded(TensorData(float32: [65520, 1], dimensions: [1, 2])) == nil)
+    #expect(MSLiteHalfPrecision.rounded(TensorData(int32: [1, 2], dimensions: [1, 2])) == nil)
+  }
+
   @Test func whatDoesNotFitStaysAndIsNamed() {
     let (model, stay) = halved([
       tensor([1, 65520], [1, 2], "large"), tensor([1, -3.4e38], [1, 2], "mask"),

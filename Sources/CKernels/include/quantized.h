@@ -11,11 +11,13 @@ typedef enum { GS_HELD_INT8, GS_HELD_UINT8, GS_HELD_INT16, GS_HELD_UINT16, GS_HE
 /// scales of sums for fixed-point numbers and round twice (gemmlowp), and round halves of a number away from 0.
 typedef enum { GS_ROUND_EVEN, GS_ROUND_FIXED_POINT } gs_rounding;
 
-/// A grid: integers between `low` and `high`, `zero` standing for 0.
+/// A grid: integers between `low` and `high`, `zero` standing for 0. In fixed point scales of sums are divided by
+/// `step`, the distance of its numbers, in double precision as there; with the other rounding it has no meaning.
 typedef struct {
   gs_integer type;
   int32_t low, high;
   gs_rounding rounding;
+  float step;
 } gs_grid;
 
 /// out[i] = clamp(round(values[i] / scale) + zero); what is not a number becomes the lowest integer.

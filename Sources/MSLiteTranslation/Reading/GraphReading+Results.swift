@@ -35,7 +35,8 @@ extension GraphReading {
   ) throws(Failure) -> Value {
     let name = name(of: tensor)
     let held = try heldValue(tensor).value
-    var value = try plain(tensor)
+    let ordered = try plain(tensor)
+    var value = ordered
     let type = source.tensors[tensor].elementType
     if ConstantReading.type(type) != nil, facts(of: value).elementType != type {
       value = cast(value, to: type, name: unique(name + "_cast"))
@@ -44,7 +45,9 @@ extension GraphReading {
       let copy = unique(name + "_result")
       value = add("Identity", [value], name: copy, output: copy)
     }
-    if value !== held, held.name == name { held.name = unique(name + "_held") }
+    for step in [held, ordered] where step !== value && step.name == name {
+      step.name = unique(name + "_held")
+    }
     value.name = name
     return value
   }

@@ -31,7 +31,8 @@ extension ElementType {
       default: throw KernelProblem(lacking: "quantizing to \(name) is not supported")
       }
     return gs_grid(
-      type: try storedInteger(), low: bounds.0, high: bounds.1, rounding: GS_ROUND_EVEN)
+      type: try storedInteger(), low: bounds.0, high: bounds.1, rounding: GS_ROUND_EVEN,
+      step: 1)
   }
 }
 

@@ -41,7 +41,7 @@ extension Families {
         let grid = try OutputGrid(call, scale: 6, zero: 7, isFixedPoint: isFixedPoint)
         let sums = try product.sums(call)
         let columns = try ColumnScales(
-          columns: sums.shape.last ?? 1, scales: b.scales.map { a.scale * $0 / grid.scale },
+          columns: sums.shape.last ?? 1, scales: grid.factors(b.scales.map { a.scale * $0 }),
           biases: call.optional(8))
         return [try grid.requantize(sums, columns, call.context)]
       }
@@ -86,9 +86,9 @@ extension Families {
         let grid =
           call.has(7)
           ? try OutputGrid(call, scale: 7, zero: 8, isFixedPoint: isFixedPoint) : nil
+        let scales = b.scales.map { alpha * a.scale * $0 }
         let columns = try ColumnScales(
-          columns: sums.shape.last ?? 1,
-          scales: b.scales.map { alpha * a.scale * $0 / (grid?.scale ?? 1) },
+          columns: sums.shape.last ?? 1, scales: grid?.factors(scales) ?? scales,
           biases: call.optional(6))
         return [
           try grid?.requantize(sums, columns, call.context)
@@ -135,7 +135,14 @@ struct OutputGrid: Sendable {
     type = parameters.zeroType ?? fallback ?? .uint8
     var grid = try type.integerGrid()
     if isFixedPoint { grid.rounding = GS_ROUND_FIXED_POINT }
+    grid.step = self.scale
     self.grid = grid
+  }
+
+  /// What the kernels multiply sums by, from the scales of sums: in fixed point they divide by the
+  /// grid's step themselves.
+  func factors(_ scales: [Float]) -> [Float] {
+    grid.rounding == GS_ROUND_FIXED_POINT ? scales : scales.map { $0 / scale }
   }
 
   /// The integer of a number, in units of the grid.

@@ -27,7 +27,7 @@ struct QuantizedConvolution: Sendable {
       let w = try ScaleParameters.given(call, scale: 4, zero: 5)
       let grid = try OutputGrid(call, scale: 6, zero: 7, isFixedPoint: isFixedPoint)
       self.grid = grid
-      scales = w.scales.map { x.scale * $0 / grid.scale }
+      scales = grid.factors(w.scales.map { x.scale * $0 })
       let biases = try call.optional(8)
       if let weights, let biases, biases.elementType == .int32,
         biases.count == weights.shape[0],

@@ -158,6 +158,11 @@ enum ElementwiseReadings {
   }
 
   private static let choose: OperatorReading = { @Sendable (reading, node) throws(Failure) in
+    if node.inputs.count == 1 {
+      // A row for each element found, which ONNX has as a column.
+      return try reading.emit(
+        "NonZero", [try reading.plain(node.inputs[0])], for: node, order: AxisOrder([1, 0]))
+    }
     guard node.inputs.count == 3 else { throw node.unreadable("it doesn't have three inputs") }
     let (inputs, order) = try operands(reading, node)
     try reading.emit(

@@ -6,6 +6,40 @@ import Support
 typealias OperatorReading =
   @Sendable (_ reading: GraphReading, _ node: MSLiteNode) throws(Failure) -> Void
 
+/// A setting that ONNX has under a name of its own.
+struct SettingName {
+  let attribute: String
+  let setting: String
+  let fallback: Int64
+
+  /// - Parameter fallback: what a file means that doesn't state it.
+  init(_ attribute: String, _ setting: String, default fallback: Int64) {
+    (self.attribute, self.setting, self.fallback) = (attribute, setting, fallback)
+  }
+}
+
+/// Reads an operator that ONNX has alike, with the inputs in the file's own order of axes.
+func sameNode(
+  _ type: String, inputs count: Int, _ settings: [SettingName] = [],
+  stating fixed: (name: String, text: String)? = nil
+) -> OperatorReading {
+  { @Sendable (reading, node) throws(Failure) in
+    guard node.inputs.count == count else {
+      throw node.unreadable("it doesn't have \(count) inputs")
+    }
+    let inputs: [Value?] = try node.inputs.map { tensor throws(Failure) in
+      try reading.plain(tensor)
+    }
+    var attributes = settings.map {
+      Attribute($0.attribute, .int(node.int($0.setting) ?? $0.fallback))
+    }
+    if let fixed {
+      attributes.append(Attribute(fixed.name, .string(Array(fixed.text.utf8))))
+    }
+    try reading.emit(type, inputs, attributes, for: node)
+  }
+}
+
 /// Which operators of the format's can be read, by name.
 enum ReadingTable {
   static let readings: [String: OperatorReading] = families.reduce(into: [:]) {
@@ -17,6 +51,7 @@ enum ReadingTable {
     PoolReadings.readings, ProductReadings.readings, NormalizationReadings.readings,
     ReductionReadings.readings, ShapeReadings.readings, SelectionReadings.readings,
     JoinReadings.readings, ResizeReadings.readings, RecurrenceReadings.readings,
+    SearchReadings.readings,
   ]
 }
 

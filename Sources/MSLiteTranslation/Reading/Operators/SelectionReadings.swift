@@ -6,11 +6,10 @@ import Support
 enum SelectionReadings {
   static let readings: [String: OperatorReading] = [
     "StridedSlice": stridedSlice, "SliceFusion": slice, "Gather": gather, "Split": split,
-    "GatherNd": { @Sendable (reading, node) throws(Failure) in
-      try reading.emit(
-        "GatherND",
-        [try reading.plain(try node.operand(0)), try reading.plain(try node.operand(1))], for: node)
-    },
+    "GatherNd": sameNode("GatherND", inputs: 2),
+    "ScatterNdUpdate": sameNode("ScatterND", inputs: 3),
+    "TensorScatterAdd": sameNode(
+      "ScatterND", inputs: 3, stating: ("reduction", "add")),
     "GatherD": { @Sendable (reading, node) throws(Failure) in
       guard let axis = try reading.integers(node.operandIfAny(1))?.first else {
         throw node.unreadable("its axis isn't constant")

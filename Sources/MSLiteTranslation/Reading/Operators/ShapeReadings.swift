@@ -7,7 +7,8 @@ enum ShapeReadings {
   static let readings: [String: OperatorReading] = [
     "Reshape": reshape, "Flatten": flatten, "Transpose": transpose, "Squeeze": squeeze,
     "Unsqueeze": unsqueeze, "ExpandDims": unsqueeze, "Shape": shape, "BroadcastTo": broadcast,
-    "TileFusion": tile, "ConstantOfShape": fill, "Fill": fillWith,
+    "TileFusion": tile, "ConstantOfShape": fill, "Fill": fillWith, "DepthToSpace": regrouping,
+    "SpaceToDepth": regrouping,
   ]
 
   /// A tensor's value in the file's order of elements, though axes of extent 1 may lie elsewhere; the
@@ -176,5 +177,19 @@ enum ShapeReadings {
     try reading.emit(
       "Expand",
       [try reading.plain(try node.operand(0)), try reading.plain(try node.operand(1))], for: node)
+  }
+
+  /// Channels to blocks of pixels, and back.
+  private static let regrouping: OperatorReading = { @Sendable (reading, node) throws(Failure) in
+    guard let size = node.int("block_size"), size > 0 else {
+      throw node.unreadable("the size of its blocks is missing")
+    }
+    var attributes = [Attribute("blocksize", .int(size))]
+    if node.primitive.name == "DepthToSpace", let mode = node.string("mode"), !mode.isEmpty {
+      attributes.append(Attribute("mode", .string(Array(mode.utf8))))
+    }
+    try reading.emit(
+      node.primitive.name, [try reading.value(try node.operand(0), .channelsFirst)], attributes,
+      for: node, order: .channelsFirst)
   }
 }

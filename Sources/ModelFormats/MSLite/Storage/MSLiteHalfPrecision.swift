@@ -52,15 +52,38 @@ public enum MSLiteHalfPrecision {
     case .bytes(let bytes): count = bytes.count / 4
     case .made(let byteCount, _, _): count = byteCount / 4
     }
-    return .made(byteCount: 2 * count, sourceByteCount: 4 * count) {
-      floats(of: content) { values in
-        [UInt8](unsafeUninitializedCapacity: 2 * count) { target, written in
-          target.withMemoryRebound(to: UInt16.self) { halves in
-            guard let from = values.baseAddress, let to = halves.baseAddress else { return }
-            gs_narrow_half(from, count, to)
-          }
-          written = 2 * count
+    return .made(byteCount: 2 * count, sourceByteCount: 4 * count) { bytes(halving: content) }
+  }
+
+  /// A constant as what its halves stand for: what a runtime computes with.
+  ///
+  /// - Returns: nil for a constant that `apply` leaves as it is.
+  /// - Complexity: O(elements).
+  public static func rounded(_ data: TensorData) -> TensorData? {
+    guard data.elementType == .float32, data.dimensions.count > 1, let packed = data.packed,
+      fitsHalf(.bytes(packed))
+    else { return nil }
+    let halves = bytes(halving: .bytes(packed))
+    let count = halves.count / 2
+    let floats = [Float](unsafeUninitializedCapacity: count) { target, written in
+      halves.withUnsafeBytes { raw in
+        guard let from = raw.bindMemory(to: UInt16.self).baseAddress, let to = target.baseAddress
+        else { return }
+        gs_widen_half(from, count, to)
+        written = count
+      }
+    }
+    return TensorData(float32: floats, dimensions: data.dimensions)
+  }
+
+  private static func bytes(halving content: MSLiteTensor.Content) -> [UInt8] {
+    floats(of: content) { values in
+      [UInt8](unsafeUninitializedCapacity: 2 * values.count) { target, written in
+        target.withMemoryRebound(to: UInt16.self) { halves in
+          guard let from = values.baseAddress, let to = halves.baseAddress else { return }
+          gs_narrow_half(from, values.count, to)
         }
+        written = 2 * values.count
       }
     }
   }
