@@ -17,27 +17,54 @@ struct ChannelForecast {
 
   /// The quantity that the samples are functions of.
   let base: ObjectIdentifier
-  /// For each channel, its value at each of `points`.
-  private(set) var samples: [[Double]]
+  /// Number of channels.
+  let count: Int
+  private var form: Form
+
+  /// Most activations are only ever read as normal distributions: these aren't spread over the points
+  /// before somebody asks.
+  private enum Form {
+    case normal(means: [Double], deviations: [Double])
+    /// For each channel its value at each of `points`.
+    case sampled([Double])
+  }
 
   /// Channels that are normally distributed themselves, as value `base` makes them.
   init(base: Value, means: [Double], variances: [Double]) {
     self.base = ObjectIdentifier(base)
-    samples = zip(means, variances).map { mean, variance in
-      let deviation = max(0, variance).squareRoot()
-      return ChannelForecast.points.map { mean + deviation * $0.position }
+    count = min(means.count, variances.count)
+    form = .normal(means: means, deviations: variances.map { max(0, $0).squareRoot() })
+  }
+
+  /// A channel's value at each of `points`.
+  private func samples(_ channel: Int) -> [Double] {
+    switch form {
+    case .normal(let means, let deviations):
+      ChannelForecast.points.map { means[channel] + deviations[channel] * $0.position }
+    case .sampled(let values):
+      Array(
+        values[
+          channel * ChannelForecast.points.count..<(channel + 1) * ChannelForecast.points.count])
     }
   }
 
-  /// Number of channels.
-  var count: Int { samples.count }
+  /// The same with other samples of each channel.
+  private func with(_ samples: (Int) -> [Double]) -> ChannelForecast {
+    var result = self
+    var values: [Double] = []
+    values.reserveCapacity(count * ChannelForecast.points.count)
+    for channel in 0..<count { values += samples(channel) }
+    result.form = .sampled(values)
+    return result
+  }
 
   /// The mean of each channel.
-  var means: [Double] { samples.map { ChannelForecast.mean($0) } }
+  var means: [Double] { (0..<count).map { ChannelForecast.mean(samples($0)) } }
 
   /// The variance of each channel.
   var variances: [Double] {
-    samples.map { values in
+    (0..<count).map { channel in
+      let values = samples(channel)
       let mean = ChannelForecast.mean(values)
       return ChannelForecast.mean(values.map { ($0 - mean) * ($0 - mean) })
     }
@@ -49,9 +76,7 @@ struct ChannelForecast {
 
   /// The same with a function applied to every channel.
   func mapped(_ function: (Double) -> Double) -> ChannelForecast {
-    var result = self
-    result.samples = samples.map { $0.map(function) }
-    return result
+    with { samples($0).map(function) }
   }
 
   /// The same with each channel combined with a constant; one constant serves all channels.
@@ -59,12 +84,10 @@ struct ChannelForecast {
     with constants: [Double], _ function: (Double, Double) -> Double
   ) -> ChannelForecast? {
     guard constants.count == 1 || constants.count == count else { return nil }
-    var result = self
-    for index in samples.indices {
-      let constant = constants.count == 1 ? constants[0] : constants[index]
-      result.samples[index] = samples[index].map { function($0, constant) }
+    return with { channel in
+      let constant = constants.count == 1 ? constants[0] : constants[channel]
+      return samples(channel).map { function($0, constant) }
     }
-    return result
   }
 
   /// Two functions of the same quantity, point by point; nil otherwise.
@@ -72,9 +95,7 @@ struct ChannelForecast {
     with other: ChannelForecast, _ function: (Double, Double) -> Double
   ) -> ChannelForecast? {
     guard base == other.base, count == other.count else { return nil }
-    var result = self
-    result.samples = zip(samples, other.samples).map { zip($0, $1).map(function) }
-    return result
+    return with { zip(samples($0), other.samples($0)).map(function) }
   }
 
   /// Means in units of the channels' typical deviation, in sixty-fourths, for integer arithmetic;
