@@ -158,7 +158,7 @@ public struct ConversionJob: Sendable {
     if !configuration.data.calibratePath.isEmpty {
       reportSamples = SampleJob(options, configuration)
       roundsOnSamples =
-        configuration.quantType == .weightQuant && weight.quantStrategy == .gptq
+        configuration.quantType != .dynamicQuant && weight.quantStrategy == .gptq
     }
   }
 }
