@@ -36,47 +36,59 @@ struct ChannelForecast {
     form = .normal(means: means, deviations: variances.map { max(0, $0).squareRoot() })
   }
 
-  /// A channel's value at each of `points`.
-  private func samples(_ channel: Int) -> [Double] {
+  /// A channel's value at one of `points`.
+  @inline(__always)
+  private func sample(_ channel: Int, _ point: Int) -> Double {
     switch form {
     case .normal(let means, let deviations):
-      ChannelForecast.points.map { means[channel] + deviations[channel] * $0.position }
-    case .sampled(let values):
-      Array(
-        values[
-          channel * ChannelForecast.points.count..<(channel + 1) * ChannelForecast.points.count])
+      means[channel] + deviations[channel] * ChannelForecast.points[point].position
+    case .sampled(let values): values[channel * ChannelForecast.points.count + point]
     }
   }
 
   /// The same with other samples of each channel.
-  private func with(_ samples: (Int) -> [Double]) -> ChannelForecast {
+  private func with(_ sample: (_ channel: Int, _ point: Int) -> Double) -> ChannelForecast {
+    let points = ChannelForecast.points.count
     var result = self
-    var values: [Double] = []
-    values.reserveCapacity(count * ChannelForecast.points.count)
-    for channel in 0..<count { values += samples(channel) }
-    result.form = .sampled(values)
+    result.form = .sampled(
+      [Double](unsafeUninitializedCapacity: count * points) { values, used in
+        for channel in 0..<count {
+          for point in 0..<points { values[channel * points + point] = sample(channel, point) }
+        }
+        used = count * points
+      })
     return result
   }
 
   /// The mean of each channel.
-  var means: [Double] { (0..<count).map { ChannelForecast.mean(samples($0)) } }
+  var means: [Double] {
+    let weights = ChannelForecast.points.map(\.weight)
+    return (0..<count).map { mean($0, weights) }
+  }
 
   /// The variance of each channel.
   var variances: [Double] {
-    (0..<count).map { channel in
-      let values = samples(channel)
-      let mean = ChannelForecast.mean(values)
-      return ChannelForecast.mean(values.map { ($0 - mean) * ($0 - mean) })
+    let weights = ChannelForecast.points.map(\.weight)
+    return (0..<count).map { channel in
+      let mean = mean(channel, weights)
+      var variance = 0.0
+      for point in weights.indices {
+        let difference = sample(channel, point) - mean
+        variance += difference * difference * weights[point]
+      }
+      return variance
     }
   }
 
-  private static func mean(_ values: [Double]) -> Double {
-    zip(values, points).reduce(0) { $0 + $1.0 * $1.1.weight }
+  private func mean(_ channel: Int, _ weights: [Double]) -> Double {
+    var mean = 0.0
+    for point in weights.indices { mean += sample(channel, point) * weights[point] }
+    return mean
   }
 
   /// The same with a function applied to every channel.
   func mapped(_ function: (Double) -> Double) -> ChannelForecast {
-    with { samples($0).map(function) }
+    with { function(sample($0, $1)) }
   }
 
   /// The same with each channel combined with a constant; one constant serves all channels.
@@ -84,10 +96,7 @@ struct ChannelForecast {
     with constants: [Double], _ function: (Double, Double) -> Double
   ) -> ChannelForecast? {
     guard constants.count == 1 || constants.count == count else { return nil }
-    return with { channel in
-      let constant = constants.count == 1 ? constants[0] : constants[channel]
-      return samples(channel).map { function($0, constant) }
-    }
+    return with { function(sample($0, $1), constants[constants.count == 1 ? 0 : $0]) }
   }
 
   /// Two functions of the same quantity, point by point; nil otherwise.
@@ -95,7 +104,7 @@ struct ChannelForecast {
     with other: ChannelForecast, _ function: (Double, Double) -> Double
   ) -> ChannelForecast? {
     guard base == other.base, count == other.count else { return nil }
-    return with { zip(samples($0), other.samples($0)).map(function) }
+    return with { function(sample($0, $1), other.sample($0, $1)) }
   }
 
   /// Means in units of the channels' typical deviation, in sixty-fourths, for integer arithmetic;
