@@ -4,10 +4,10 @@
     python3 Tests/Oracles/budgets.py BINARY MODEL.onnx --samples INPUT=FOLDER [INPUT=FOLDER ...]
         [--count 24] [--widths 2 3 4 5 6 8] [--format MINDIR_LITE] [--skip size bits cosine]
 
-Folders hold one .npy file a sample; those beyond --count score the results. target_size must be used to 1 %, target_bits
-to 0.05, never exceeded, and target_cosine reached; a file of the size that a uniform width gives must have a better
-cosine than that, in the mean of the outputs, and so must one of a file's own size that target_cosine gave. Ends with 1
-where anything fails.
+Folders hold one .npy file a sample. Those beyond --count score what was chosen, the first ones uniform widths, which look
+at none. target_size must be used to 1 %, target_bits to 0.05, never exceeded, and target_cosine reached; a file of the
+size that a uniform width gives must have a better cosine than that, in the mean of the outputs, and no smaller uniform
+one may be better than what target_cosine gave. Ends with 1 where anything fails.
 """
 import argparse
 import json
