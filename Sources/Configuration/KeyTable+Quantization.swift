@@ -75,9 +75,11 @@ extension KeyTable {
         "Whether weights in blocks are written for onnxruntime's own operators MatMulNBits and "
           + "GatherBlockQuantized, which only it runs; needs group_size and up to 8 bits."),
       Setting(
-        "quant_strategy", .words(of: WeightQuantStrategy.self), default: "MAX_MIN", for: .weight,
+        "quant_strategy", .words(of: WeightQuantStrategy.self), default: "MAX_MIN",
+        for: [.weight, .full],
         "What the integers are fitted to: the weights (MAX_MIN) or the output on samples (GPTQ, "
-          + "weights of up to 8 bits; with bit_num=0 once the bits of each tensor are chosen)."),
+          + "weights of up to 8 bits; with bit_num=0 once the bits of each tensor are chosen, with "
+          + "FULL_QUANT on the calibration samples)."),
       Setting(
         "update_mindir", .boolean, default: "true", for: .fixedBit, "Has no known effect.",
         idle: "nothing reads it"),

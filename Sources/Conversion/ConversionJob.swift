@@ -29,7 +29,9 @@ public struct ConversionJob: Sendable {
   /// Whether weights are rounded by what their errors cost on samples (GPTQ).
   public var roundsOnSamples = false
   /// Whether what is written depends on the samples.
-  var usesSamples: Bool { roundsOnSamples || dynamic != nil && reportSamples != nil }
+  var usesSamples: Bool {
+    roundsOnSamples || mixed?.aim.looksAtSamples ?? false || dynamic != nil && reportSamples != nil
+  }
   /// Worker threads; 0 is one for each processor.
   public var threads: Int
   /// Whether to plan only.
@@ -158,7 +160,7 @@ public struct ConversionJob: Sendable {
     if !configuration.data.calibratePath.isEmpty {
       reportSamples = SampleJob(options, configuration)
       roundsOnSamples =
-        configuration.quantType == .weightQuant && weight.quantStrategy == .gptq
+        configuration.quantType != .dynamicQuant && weight.quantStrategy == .gptq
     }
   }
 }

@@ -61,18 +61,18 @@ public struct Converter {
     FreedMemory.giveBack()
 
     var outline = ReportOutline(model.graph)
-    let rounding = SampledRounding(job: job, pool: pool, observer: observer)
     let round = { (plan: QuantizationPlan) throws(Failure) in
-      try roundedOnSamples(plan, model, comparison, destination, rounding)
+      try roundedOnSamples(plan, model, comparison, destination)
     }
     let mixed = try chooseBits(plan, model, destination, round)
     if let mixed { (plan, warnings) = (mixed.plan, warnings + mixed.warnings) }
     if let plan {
       let rounded = if let mixed { mixed.rounded } else { try round(plan) }
       if job.roundsOnSamples, !job.isDryRun, rounded.isEmpty {
-        warnings.append(nothingRounded(plan, model))
+        let obstacles = FeedbackLayer.obstacles(of: plan, in: model.graph)
+        warnings.append(SampledRounding.nothingRounded(job.modelPath, obstacles))
       }
-      rounding.correctBiases(rounded, plan, in: model)
+      SampledRounding.correctBiases(rounded, plan, in: model)
       Quantizer.apply(plan, rounded: rounded)
     }
     if let dynamic {
@@ -159,26 +159,15 @@ public struct Converter {
   /// What is rounded on samples, by number; nothing unless that is asked for.
   private func roundedOnSamples(
     _ plan: QuantizationPlan, _ model: Model, _ input: ComparisonInput?,
-    _ destination: Destination, _ rounding: SampledRounding
+    _ destination: Destination
   ) throws(Failure) -> [Int: RoundedWeights] {
     guard job.roundsOnSamples, let samples = input?.samples else { return [:] }
     let running = try QuantizedInput(job: job).load().model
     try destination.prepare(running)
-    return try rounding.run(plan, model, running: running, samples)
-  }
-
-  /// Says why rounding on samples changed nothing.
-  private func nothingRounded(_ plan: QuantizationPlan, _ model: Model) -> Diagnostic {
-    let obstacles = FeedbackLayer.obstacles(of: plan, in: model.graph)
-    return Diagnostic(
-      .keyWithoutEffect, "quant_strategy=GPTQ rounds no weight of '\(job.modelPath)'",
-      severity: .warning,
-      notes: obstacles.isEmpty
-        ? ["no sample reaches the operators, or their weights aren't matrices or kernels"]
-        : obstacles.map {
-          "\($0.count) \($0.count == 1 ? "constant" : "constants"): \($0.reason.rawValue)"
-        },
-      help: "the weights are rounded without samples; leave quant_strategy out")
+    let layers = FeedbackLayer.layers(
+      of: plan, in: model.graph, correctsMeans: job.weights.biasCorrection)
+    return try SampledRounding(pool: pool, observer: observer)
+      .run(layers, running: running, samples)
   }
 
   private func checkPatterns(_ planner: WeightPlanner, _ model: Model) throws(Failure) {

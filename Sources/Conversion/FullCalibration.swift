@@ -40,6 +40,29 @@ extension FullConversion {
       shapes: gathered.mapValues(\.shape), seconds: ProcessUsage.seconds - start)
   }
 
+  /// A second copy of the model, and its plan.
+  func copy(_ calibrated: Calibrated) throws(Failure) -> (model: Model, plan: FullPlan) {
+    let model = try QuantizedInput(job: job).load().model
+    try destination.prepareFull(model)
+    let planner = FullPlanner(full.settings)
+    let unusable = calibrated.unusable(in: planner.plan(model.graph))
+    return (model, planner.plan(model.graph, unusable: unusable))
+  }
+
+  /// The weights that are rounded on samples, by the operation's number; none unless that is asked
+  /// for. The copy that runs has its activations quantized, so that layers see what they will get.
+  func roundedOnSamples(
+    _ calibrated: Calibrated, _ samples: CalibrationSet
+  ) throws(Failure) -> [Int: RoundedWeights] {
+    guard job.roundsOnSamples else { return [:] }
+    let (running, plan) = try copy(calibrated)
+    let operations = FullQuantizer(plan, full.settings, facts: calibrated.facts, pool: pool)
+      .applyToActivations(of: running.graph)
+    _ = try insertPairs(in: running)
+    return try SampledRounding(pool: pool, observer: observer)
+      .run(operations.layers(in: running.graph), running: running, samples)
+  }
+
   /// What a run over the samples told.
   struct Calibrated {
     /// What is known of each activation, with its range, by name.

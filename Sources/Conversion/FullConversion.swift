@@ -54,7 +54,11 @@ struct FullConversion {
     outcome.full?.integerShare = integerShare(plan, MultiplyAdds(shapes: calibrated.shapes))
     var warnings = CalibrationWarnings(graph: model.graph, facts: calibrated.facts).diagnostics
     var outline = ReportOutline(model.graph, absorbing: plan.operations)
-    let (operations, pairs) = try quantize(model, plan, calibrated.facts)
+    let rounded = try roundedOnSamples(calibrated, samples)
+    if job.roundsOnSamples, rounded.isEmpty {
+      warnings.append(SampledRounding.nothingRounded(job.modelPath))
+    }
+    let (operations, pairs) = try quantize(model, plan, calibrated.facts, rounded)
     outcome.constants = operations.map { quantizedFacts($0) } + floatFacts(plan)
     if !job.writesMSLite { outcome.operatorSets.after = model.standardOperatorVersion }
     let result = try destination.layOut(model, runs: true)
@@ -77,15 +81,22 @@ struct FullConversion {
     return (outcome, warnings)
   }
 
-  /// Gives a graph the plan's integers.
+  /// Gives a graph the plan's integers; those of some weights may be chosen already, by the
+  /// operation's number.
   func quantize(
-    _ model: Model, _ plan: FullPlan, _ facts: [String: ActivationFacts]
+    _ model: Model, _ plan: FullPlan, _ facts: [String: ActivationFacts],
+    _ rounded: [Int: RoundedWeights] = [:]
   ) throws(Failure) -> (operations: [QuantizedOperation], pairs: [InsertedPair]) {
     let operations = FullQuantizer(plan, full.settings, facts: facts, pool: pool)
-      .apply(to: model.graph)
+      .apply(to: model.graph, rounded: rounded)
+    return (operations, try insertPairs(in: model))
+  }
+
+  /// Writes quantized activations as pairs of operators.
+  func insertPairs(in model: Model) throws(Failure) -> [InsertedPair] {
     UnusedRemoval.removeConstants(from: model.graph)
     try OpsetUpgrade.raise(model, to: max(13, model.standardOperatorVersion))
-    return (operations, QuantizeLinearInsertion.apply(to: model))
+    return QuantizeLinearInsertion.apply(to: model)
   }
 
   /// How the runtime computes with integers.

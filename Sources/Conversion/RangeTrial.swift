@@ -32,11 +32,7 @@ struct RangeTrial {
   }
 
   private func signalToNoise(_ facts: [String: ActivationFacts]) throws(Failure) -> Double {
-    let model = try QuantizedInput(job: conversion.job).load().model
-    try conversion.destination.prepareFull(model)
-    let planner = FullPlanner(conversion.full.settings)
-    let unusable = calibrated.unusable(in: planner.plan(model.graph))
-    let plan = planner.plan(model.graph, unusable: unusable)
+    let (model, plan) = try conversion.copy(calibrated)
     _ = try conversion.quantize(model, plan, facts)
     let twin = try ONNXTwin(model, beside: conversion.job.outputPath, pool: conversion.pool)
     let outputs = try conversion.assess(twin.path, samples).outputs

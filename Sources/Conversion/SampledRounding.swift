@@ -13,7 +13,6 @@ import Support
 /// A second copy of the model runs: its weights and biases are replaced as soon as they are known.
 /// For each group of layers the samples go through the part of the model that the last group left.
 struct SampledRounding {
-  let job: ConversionJob
   let pool: WorkerPool
   let observer: (any ConversionObserver)?
   /// Layers that are looked at in one pass over the samples, at most.
@@ -36,13 +35,15 @@ struct SampledRounding {
     var byteCount: Int { rows.groups * rows.columns * rows.columns * 24 }
   }
 
-  /// What was rounded, by the constant's number in the plan.
+  /// What was rounded, by the layers' numbers.
   ///
-  /// - Parameter running: a copy of the planned model, node for node the same; it is changed.
+  /// - Parameters:
+  ///   - layers: the weights to round, in the graph's order.
+  ///   - running: a copy of the planned model, node for node the same; it is changed.
   func run(
-    _ plan: QuantizationPlan, _ model: Model, running: Model, _ samples: CalibrationSet
+    _ layers: [FeedbackLayer], running: Model, _ samples: CalibrationSet
   ) throws(Failure) -> [Int: RoundedWeights] {
-    let groups = grouped(steps(plan, model, running.graph))
+    let groups = grouped(steps(layers, running.graph))
     let stages = GraphStages(running, groups: groups.map { $0.map(\.node) })
     let kept = KeptActivations(
       sampleCount: samples.count, byteLimit: keptByteLimit)
@@ -74,27 +75,27 @@ struct SampledRounding {
   }
 
   /// Takes the mean errors of rounded weights out of a model's biases.
-  func correctBiases(_ rounded: [Int: RoundedWeights], _ plan: QuantizationPlan, in model: Model) {
+  static func correctBiases(
+    _ rounded: [Int: RoundedWeights], _ plan: QuantizationPlan, in model: Model
+  ) {
     let uses = GraphUses(model.graph)
-    let layers = FeedbackLayer.layers(of: plan, in: model.graph).map { layer in
+    let places = FeedbackLayer.layers(of: plan, in: model.graph).map { layer in
       (layer, layer.bias(model.graph, uses))
     }
     var names = UniqueNames(in: model)
-    for (layer, bias) in layers {
+    for (layer, bias) in places {
       guard let rounded = rounded[layer.number] else { continue }
       let name = names.make(model.graph.nodes[layer.place].displayName + "_corrected_bias")
       if let errors = rounded.meanErrors { bias?.add(errors, in: model.graph, named: name) }
     }
   }
 
-  private func steps(_ plan: QuantizationPlan, _ model: Model, _ running: Graph) -> [Step] {
+  private func steps(_ layers: [FeedbackLayer], _ running: Graph) -> [Step] {
     let uses = GraphUses(running)
-    return FeedbackLayer.layers(of: plan, in: model.graph).compactMap { layer in
+    return layers.compactMap { layer in
       let node = running.nodes[layer.place]
       return ProductRows(node, weights: layer.dimensions).map { rows in
-        Step(
-          layer: layer, rows: rows, node: node,
-          bias: job.weights.biasCorrection ? layer.bias(running, uses) : nil)
+        Step(layer: layer, rows: rows, node: node, bias: layer.bias(running, uses))
       }
     }
   }
@@ -165,5 +166,22 @@ struct SampledRounding {
     running.initializers.append(weights)
     step.node.inputs[1] = weights
     return weights
+  }
+
+  /// Says why rounding on samples changed nothing.
+  ///
+  /// - Parameter obstacles: why weights aren't rounded so, each reason with how many have it.
+  static func nothingRounded(
+    _ path: String, _ obstacles: [(reason: FeedbackObstacle, count: Int)] = []
+  ) -> Diagnostic {
+    Diagnostic(
+      .keyWithoutEffect, "quant_strategy=GPTQ rounds no weight of '\(path)'",
+      severity: .warning,
+      notes: obstacles.isEmpty
+        ? ["no sample reaches the operators, or their weights aren't matrices or kernels"]
+        : obstacles.map {
+          "\($0.count) \($0.count == 1 ? "constant" : "constants"): \($0.reason.rawValue)"
+        },
+      help: "the weights are rounded without samples; leave quant_strategy out")
   }
 }

@@ -17,41 +17,78 @@ struct ChannelForecast {
 
   /// The quantity that the samples are functions of.
   let base: ObjectIdentifier
-  /// For each channel, its value at each of `points`.
-  private(set) var samples: [[Double]]
+  /// Number of channels.
+  let count: Int
+  private var form: Form
+
+  /// Most activations are only ever read as normal distributions: these aren't spread over the points
+  /// before somebody asks.
+  private enum Form {
+    case normal(means: [Double], deviations: [Double])
+    /// For each channel its value at each of `points`.
+    case sampled([Double])
+  }
 
   /// Channels that are normally distributed themselves, as value `base` makes them.
   init(base: Value, means: [Double], variances: [Double]) {
     self.base = ObjectIdentifier(base)
-    samples = zip(means, variances).map { mean, variance in
-      let deviation = max(0, variance).squareRoot()
-      return ChannelForecast.points.map { mean + deviation * $0.position }
+    count = min(means.count, variances.count)
+    form = .normal(means: means, deviations: variances.map { max(0, $0).squareRoot() })
+  }
+
+  /// A channel's value at one of `points`.
+  @inline(__always)
+  private func sample(_ channel: Int, _ point: Int) -> Double {
+    switch form {
+    case .normal(let means, let deviations):
+      means[channel] + deviations[channel] * ChannelForecast.points[point].position
+    case .sampled(let values): values[channel * ChannelForecast.points.count + point]
     }
   }
 
-  /// Number of channels.
-  var count: Int { samples.count }
+  /// The same with other samples of each channel.
+  private func with(_ sample: (_ channel: Int, _ point: Int) -> Double) -> ChannelForecast {
+    let points = ChannelForecast.points.count
+    var result = self
+    result.form = .sampled(
+      [Double](unsafeUninitializedCapacity: count * points) { values, used in
+        for channel in 0..<count {
+          for point in 0..<points { values[channel * points + point] = sample(channel, point) }
+        }
+        used = count * points
+      })
+    return result
+  }
 
   /// The mean of each channel.
-  var means: [Double] { samples.map { ChannelForecast.mean($0) } }
+  var means: [Double] {
+    let weights = ChannelForecast.points.map(\.weight)
+    return (0..<count).map { mean($0, weights) }
+  }
 
   /// The variance of each channel.
   var variances: [Double] {
-    samples.map { values in
-      let mean = ChannelForecast.mean(values)
-      return ChannelForecast.mean(values.map { ($0 - mean) * ($0 - mean) })
+    let weights = ChannelForecast.points.map(\.weight)
+    return (0..<count).map { channel in
+      let mean = mean(channel, weights)
+      var variance = 0.0
+      for point in weights.indices {
+        let difference = sample(channel, point) - mean
+        variance += difference * difference * weights[point]
+      }
+      return variance
     }
   }
 
-  private static func mean(_ values: [Double]) -> Double {
-    zip(values, points).reduce(0) { $0 + $1.0 * $1.1.weight }
+  private func mean(_ channel: Int, _ weights: [Double]) -> Double {
+    var mean = 0.0
+    for point in weights.indices { mean += sample(channel, point) * weights[point] }
+    return mean
   }
 
   /// The same with a function applied to every channel.
   func mapped(_ function: (Double) -> Double) -> ChannelForecast {
-    var result = self
-    result.samples = samples.map { $0.map(function) }
-    return result
+    with { function(sample($0, $1)) }
   }
 
   /// The same with each channel combined with a constant; one constant serves all channels.
@@ -59,12 +96,7 @@ struct ChannelForecast {
     with constants: [Double], _ function: (Double, Double) -> Double
   ) -> ChannelForecast? {
     guard constants.count == 1 || constants.count == count else { return nil }
-    var result = self
-    for index in samples.indices {
-      let constant = constants.count == 1 ? constants[0] : constants[index]
-      result.samples[index] = samples[index].map { function($0, constant) }
-    }
-    return result
+    return with { function(sample($0, $1), constants[constants.count == 1 ? 0 : $0]) }
   }
 
   /// Two functions of the same quantity, point by point; nil otherwise.
@@ -72,9 +104,7 @@ struct ChannelForecast {
     with other: ChannelForecast, _ function: (Double, Double) -> Double
   ) -> ChannelForecast? {
     guard base == other.base, count == other.count else { return nil }
-    var result = self
-    result.samples = zip(samples, other.samples).map { zip($0, $1).map(function) }
-    return result
+    return with { function(sample($0, $1), other.sample($0, $1)) }
   }
 
   /// Means in units of the channels' typical deviation, in sixty-fourths, for integer arithmetic;

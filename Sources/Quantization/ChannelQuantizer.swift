@@ -30,16 +30,14 @@ final class ChannelQuantizer {
       return AffineGrid(step: recipe.steps[channel], bits: recipe.storage.bits)
     }
     let whole = wholeGrid(weights)
-    var grid =
-      switch recipe.range {
-      case .maxMin: whole
-      case .meanSquaredError: GridSearch(weights).best(from: whole)
-      }
-    if let limit = recipe.pairLimit { grid.scale = limit.scale(from: grid.scale, weights) }
-    return grid
+    return switch recipe.range {
+    case .maxMin: whole
+    case .meanSquaredError: GridSearch(weights).best(from: whole)
+    }
   }
 
-  /// The grid that reaches the largest and the smallest weight.
+  /// The grid that reaches the largest and the smallest weight, or the coarser one that loses least to
+  /// the limit on pairs.
   func wholeGrid(_ weights: UnsafeBufferPointer<Float>) -> AffineGrid {
     var minimum: Float = 0
     var maximum: Float = 0
@@ -47,9 +45,12 @@ final class ChannelQuantizer {
       gs_range(base, weights.count, &minimum, &maximum)
     }
     let bits = recipe.storage.bits
-    return recipe.isSymmetric
+    var grid =
+      recipe.isSymmetric
       ? AffineGrid(symmetric: max(abs(minimum), abs(maximum)), bits: bits)
       : AffineGrid(minimum: minimum, maximum: maximum, bits: bits)
+    if let limit = recipe.pairLimit { grid.scale = limit.scale(from: grid.scale, weights) }
+    return grid
   }
 
   /// Rounds the weights into `integers`.

@@ -14,7 +14,7 @@ struct WeightEncoder: Sendable {
 
   /// Float bytes that a slab of whole rows holds at most; a tensor whose channels aren't whole rows
   /// is one slab.
-  private static let slabBytes = 4 << 20
+  private static let slabBytes = 1 << 20
 
   var layout: ChannelLayout { recipe.layout }
 

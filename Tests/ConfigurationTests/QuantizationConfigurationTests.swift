@@ -150,6 +150,23 @@ import Testing
     #expect(found.allSatisfy { $0.location?.line == 5 })
   }
 
+  @Test func fullQuantizationTakesTheStrategyOfWeightsOnly() {
+    let text = """
+      [common_quant_param]
+      quant_type=FULL_QUANT
+      [weight_quant_param]
+      quant_strategy=GPTQ
+      per_channel=false
+      [data_preprocess_param]
+      calibrate_path=x:/proc/self/task
+      calibrate_size=1
+      input_type=BIN
+      """
+    let found = problems(of: text)
+    #expect(found.map(\.code) == [.keyWithoutEffect])
+    #expect(found.first?.location?.line == 5)
+  }
+
   @Test func goldenStickSectionsAcceptAnyKey() {
     let text = "[ptq_param]\nweight_quant_dtype=int8\n[smooth_quant_param]\nalpha=0.5\n"
     #expect(problems(of: text).map(\.code) == [.capabilityNotBuilt, .capabilityNotBuilt])

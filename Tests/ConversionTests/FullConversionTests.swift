@@ -45,6 +45,35 @@ import Testing
     }
   }
 
+  private static let gptq = "[weight_quant_param]\nquant_strategy=GPTQ"
+
+  /// The errors of weights are a part of all only, so that less is gained than with floats.
+  @Test(arguments: [false, true], ["", "per_channel=false", "bias_correction=false"])
+  func weightsAreRoundedOnSamplesToo(writesMSLite: Bool, key: String) throws {
+    let ratios = try ["", Self.gptq].map { section in
+      try inSampleFolder(full: "\(key)\n\(section)") { _, job in
+        var job = try job(1)
+        job.writesMSLite = writesMSLite
+        if writesMSLite { job.full?.settings.profile = .mindSporeLite }
+        #expect(job.roundsOnSamples == !section.isEmpty)
+        let (outcome, warnings) = try Converter(job).run()
+        #expect(warnings.isEmpty)
+        return try #require(outcome.quality?.outputs.first).signalToNoise
+      }
+    }
+    #expect(ratios[1] > ratios[0] - 0.5, "\(ratios) dB without samples and with")
+    #expect(ratios[1] != ratios[0])
+  }
+
+  @Test func roundingOnSamplesDependsOnNoThreads() throws {
+    try inSampleFolder(full: Self.gptq) { _, job in
+      let files = try [1, 3].map { threads in
+        try Data(contentsOf: URL(filePath: Converter(try job(threads)).run().outcome.files[0]))
+      }
+      #expect(files[0] == files[1])
+    }
+  }
+
   @Test func perTensorWeightsHaveOneScale() throws {
     try inSampleFolder(full: "per_channel=false") { _, job in
       let outcome = try Converter(try job(1)).run().outcome

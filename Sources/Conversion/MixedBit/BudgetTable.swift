@@ -24,18 +24,35 @@ struct BudgetTable {
     return plan(allocation.choices(budget: bits * counts.reduce(0, +)))
   }
 
+  /// The best plan whose weights take at most so many bytes, as its choices say.
+  func plan(weightBytes: Double) -> QuantizationPlan {
+    plan(byteAllocation.choices(budget: weightBytes))
+  }
+
+  /// The bytes of weights that the smallest and the largest choices take.
+  var weightBytes: ClosedRange<Double> {
+    let sizes = choices.map { $0.map { Double($0.byteCount) } }
+    let least = sizes.reduce(0) { $0 + ($1.min() ?? 0) }
+    return least...max(least, sizes.reduce(0) { $0 + ($1.max() ?? 0) })
+  }
+
+  private var byteAllocation: BudgetAllocation {
+    BudgetAllocation(errors: errors, sizes: choices.map { $0.map { Double($0.byteCount) } })
+  }
+
   /// The best plan whose file has at most so many bytes, and these.
   ///
   /// What the choices say of their sizes is corrected by what a plan's file really takes.
   func plan(
     byteCount target: Int, measure: (QuantizationPlan) throws(Failure) -> Int
   ) throws(Failure) -> (plan: QuantizationPlan, byteCount: Int) {
-    let allocation = BudgetAllocation(
-      errors: errors, sizes: choices.map { $0.map { Double($0.byteCount) } })
+    let allocation = byteAllocation
     var best: (plan: QuantizationPlan, byteCount: Int)?
-    var rest = 0.0
-    for round in 0..<BudgetTable.rounds {
-      let chosen = allocation.choices(budget: Double(target) - rest)
+    // Budgets whose files had at most so many bytes, and more.
+    var (fitting, excessive) = (0.0, Double.infinity)
+    var budget = Double(target)
+    for _ in 0..<BudgetTable.rounds {
+      let chosen = allocation.choices(budget: budget)
       let candidate = plan(chosen)
       let actual = try measure(candidate)
       let isBetter = best.map { best in
@@ -43,15 +60,23 @@ struct BudgetTable {
           ? best.byteCount > target || actual > best.byteCount : actual < best.byteCount
       }
       if isBetter ?? true { best = (candidate, actual) }
-      let isNear = Double(actual) > Double(target) * 0.998
-      if round > 0, actual <= target, isNear { break }
-      rest = Double(actual) - allocation.total(chosen)
-      if round > 0, actual > target { rest += Double(target) / 2000 }
+      if actual <= target {
+        if Double(actual) > Double(target) * 0.998 { break }
+        fitting = max(fitting, budget)
+      } else {
+        excessive = min(excessive, budget)
+      }
+      budget = allocation.total(chosen) + Double(target - actual)
+      if actual > target { budget -= Double(target) / 2000 }
+      if budget <= fitting || budget >= excessive {
+        guard excessive.isFinite, excessive - fitting > 1 else { break }
+        budget = (fitting + excessive) / 2
+      }
     }
     return best ?? (plan, 0)
   }
 
-  private static let rounds = 4
+  private static let rounds = 8
 
   private func plan(_ chosen: [Int]) -> QuantizationPlan {
     plan.replacing(zip(choices, chosen).map { $0[$1].recipe })
@@ -84,28 +109,28 @@ enum Sensitivity {
   }
 }
 
-/// Finds the smallest plan that keeps a cosine, by bisection on the bits of a weight.
+/// Finds the smallest plan that keeps a cosine, by bisection on the bytes of its weights.
 struct CosineSearch {
   let target: Double
   let table: BudgetTable
 
-  private static let trials = 9
+  private static let trials = 10
 
   /// The smallest plan found that is good enough, else the best.
   func smallest(
     _ judge: (QuantizationPlan) throws(Failure) -> Double
   ) throws(Failure) -> (plan: QuantizationPlan, cosine: Double) {
-    var (low, high) = (1.0, 16.0)
-    var next = 6.0
-    let finest = table.plan(bits: high)
+    var (low, high) = (table.weightBytes.lowerBound, table.weightBytes.upperBound)
+    var next = low + (high - low) / 3
+    let finest = table.plan(weightBytes: high)
     var best = (plan: finest, cosine: try judge(finest))
     guard best.cosine >= target else { return best }
     for _ in 0..<CosineSearch.trials {
-      let candidate = table.plan(bits: next)
+      let candidate = table.plan(weightBytes: next)
       let cosine = try judge(candidate)
       if cosine >= target { (high, best) = (next, (candidate, cosine)) } else { low = next }
       next = (low + high) / 2
-      if high - low < 0.02 { break }
+      if high - low < 0.003 * high { break }
     }
     return best
   }

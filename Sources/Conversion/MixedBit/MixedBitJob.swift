@@ -16,6 +16,11 @@ public struct MixedBitJob: Sendable {
     case bits(Double)
     /// The results' cosine.
     case cosine(Double)
+
+    /// Whether samples help to reach it.
+    var looksAtSamples: Bool {
+      if case .relativeError = self { false } else { true }
+    }
   }
 
   /// The aim.

@@ -15,7 +15,8 @@ public enum FeedbackObstacle: String, CaseIterable, Error, Hashable, Sendable {
 /// A constant that is rounded with feedback: the weights of one operator of the main graph. A table
 /// that is looked up too (tied embeddings) may be among them, turned or not.
 public struct FeedbackLayer: Sendable {
-  /// The constant's number in `QuantizationPlan.quantized`.
+  /// The constant's number in `QuantizationPlan.quantized`, or the operator's in
+  /// `FullPlan.operations`.
   public let number: Int
   /// The operator's place in the main graph.
   public let place: Int
@@ -23,6 +24,8 @@ public struct FeedbackLayer: Sendable {
   public let source: TensorData
   private let recipe: WeightRecipe
   private let use: Use
+  /// Whether a bias may take the mean error.
+  private let correctsMeans: Bool
 
   /// How a constant is read.
   private struct Use {
@@ -39,12 +42,31 @@ public struct FeedbackLayer: Sendable {
 
   /// Every constant of a plan that one Conv, Gemm or MatMul reads as float32 weights, and nothing else
   /// but lookups of rows, in the graph's order.
-  public static func layers(of plan: QuantizationPlan, in graph: Graph) -> [FeedbackLayer] {
+  ///
+  /// - Parameter correctsMeans: whether biases may take the mean errors.
+  public static func layers(
+    of plan: QuantizationPlan, in graph: Graph, correctsMeans: Bool = true
+  ) -> [FeedbackLayer] {
     let places = places(in: graph)
     let found = plan.quantized.enumerated().compactMap { number, entry -> FeedbackLayer? in
       guard case .success(let use) = use(of: entry, places) else { return nil }
       return FeedbackLayer(
-        number: number, place: use.place, source: entry.plan.source, recipe: entry.recipe, use: use)
+        number: number, place: use.place, source: entry.plan.source, recipe: entry.recipe, use: use,
+        correctsMeans: correctsMeans)
+    }
+    return found.sorted { $0.place < $1.place }
+  }
+
+  /// The weights of operators that will run in integers, in the graph's order.
+  static func layers(of encoders: [OperationEncoder], in graph: Graph) -> [FeedbackLayer] {
+    let places = places(in: graph)
+    let found = encoders.enumerated().compactMap { number, encoder in
+      places[ObjectIdentifier(encoder.operation.node)].map { place in
+        FeedbackLayer(
+          number: number, place: place, source: encoder.source, recipe: encoder.recipe,
+          use: Use(place: place, isTurned: false, isTable: false),
+          correctsMeans: encoder.takesMeanErrors)
+      }
     }
     return found.sorted { $0.place < $1.place }
   }
@@ -104,7 +126,8 @@ public struct FeedbackLayer: Sendable {
 
   /// The bias that takes the mean error; nil where there is no place for one.
   public func bias(_ graph: Graph, _ uses: GraphUses) -> ChannelBias? {
-    ChannelBias(graph.nodes[place], channels: recipe.layout.channels, uses)
+    guard correctsMeans else { return nil }
+    return ChannelBias(graph.nodes[place], channels: recipe.layout.channels, uses)
   }
 
   /// Rounds the weights; nil for no integers other than they would have anyway.

@@ -40,8 +40,9 @@ struct FeedbackRounding {
 
   /// How often the mean error counts beside the squared one, where no bias takes it: it has the same
   /// sign everywhere, so that later layers add it up. Of 0, 1, 5 and 20 this lost least on
-  /// convolutional networks and little on language models.
-  private var meanWeight: Double { correctsMeans ? -1 : 1 }
+  /// convolutional networks and little on language models. Integer activations move the means that a
+  /// bias was made for: there it counts in any case.
+  private var meanWeight: Double { correctsMeans && !recipe.isSymmetric ? -1 : 1 }
 
   /// The weights' integers; nil if the source cannot be read.
   ///
@@ -99,7 +100,7 @@ struct FeedbackRounding {
         body(
           RoundingBatch(
             channels[start..<min(end, start + limit)], planes: planes,
-            weightOfColumn: weightOfColumn, blockSize: blockSize))
+            weightOfColumn: weightOfColumn, blockSize: blockSize, pairLimit: recipe.pairLimit))
       }
     }
   }

@@ -21,6 +21,7 @@ struct RoundingBatch {
   let planes: Planes
   private let weightOfColumn: [Int]
   private let blockSize: Int
+  private let pairLimit: PairLimit?
   /// The weights of each channel, in their own order.
   let channels: ArraySlice<[Float]>
   /// `[places][lanes]`, in the planes' order.
@@ -29,10 +30,15 @@ struct RoundingBatch {
   private var lanes: Int { Int(GS_FEEDBACK_ROWS) }
   private var size: Int { weightOfColumn.count }
 
-  /// - Parameter weightOfColumn: for each column of the planes the weight that multiplies it.
+  /// - Parameters:
+  ///   - weightOfColumn: for each column of the planes the weight that multiplies it.
+  ///   - pairLimit: a bound on neighbouring integers; nil without one. It wants channels with one grid
+  ///     around zero.
   init(
-    _ channels: ArraySlice<[Float]>, planes: Planes, weightOfColumn: [Int], blockSize: Int
+    _ channels: ArraySlice<[Float]>, planes: Planes, weightOfColumn: [Int], blockSize: Int,
+    pairLimit: PairLimit? = nil
   ) {
+    self.pairLimit = pairLimit
     self.planes = planes
     self.weightOfColumn = weightOfColumn
     self.blockSize = blockSize
@@ -88,7 +94,7 @@ struct RoundingBatch {
     gs_round_with_feedback(
       weights, size, planes.coefficients, planes.shares, lanes.scales, lanes.lowest, lanes.highest,
       lanes.step, &integers, &errors, &losses)
-    return channels(grids, integers, losses)
+    return limited(channels(grids, integers, losses))
   }
 
   private func channels(
@@ -109,7 +115,7 @@ struct RoundingBatch {
 
   /// How far a scale may move when it is fitted anew.
   private static let furthestMove: Float = 0.2
-  /// How often scales are fitted.
+  /// How often scales are fitted, or weights swept.
   private static let rounds = 3
 
   /// Improves rounded channels by descent, as in QuantEase (arXiv 2309.01885): single integers, then
@@ -121,17 +127,7 @@ struct RoundingBatch {
     var grids = channels.map(\.grids)
     let members = members
     var lanes = lanes(grids)
-    var integers = [Float](repeating: 0, count: weights.count)
-    var errors = weights
-    for (lane, channel) in channels.enumerated() {
-      for (place, column) in planes.order.enumerated() {
-        let weight = weightOfColumn[column]
-        let grid = channel.grid(weight, blockSize: blockSize)
-        let steps = Float(Int32(channel.integers[weight]) - grid.zeroPoint)
-        integers[place * self.lanes + lane] = steps
-        errors[place * self.lanes + lane] -= steps * grid.scale
-      }
-    }
+    var (integers, errors) = steps(of: channels)
     func descend() {
       gs_descend_rounding(
         weights, size, planes.products, lanes.scales, lanes.lowest, lanes.highest, lanes.step,
@@ -149,7 +145,59 @@ struct RoundingBatch {
     refit(&grids, lanes)
     var losses = [Double](repeating: 0, count: self.lanes)
     gs_rounding_losses(size, planes.coefficients, planes.shares, errors, &losses)
-    return zip(channels, self.channels(grids, integers, losses)).map { $1.loss < $0.loss ? $1 : $0 }
+    let refined = limited(self.channels(grids, integers, losses))
+    return zip(channels, refined).map { $1.loss < $0.loss ? $1 : $0 }
+  }
+
+  /// The integers of channels, counted from the zero point, and what the weights have beyond them, as
+  /// the kernels read them.
+  private func steps(of channels: [RoundedChannel]) -> (integers: [Float], errors: [Float]) {
+    var integers = [Float](repeating: 0, count: weights.count)
+    var errors = weights
+    for (lane, channel) in channels.enumerated() {
+      for (place, column) in planes.order.enumerated() {
+        let weight = weightOfColumn[column]
+        let grid = channel.grid(weight, blockSize: blockSize)
+        let steps = Float(Int32(channel.integers[weight]) - grid.zeroPoint)
+        integers[place * lanes + lane] = steps
+        errors[place * lanes + lane] -= steps * grid.scale
+      }
+    }
+    return (integers, errors)
+  }
+
+  /// The channels with what is too much taken from pairs; sweeps let all weights make up for it, as far
+  /// as their pairs allow.
+  private func limited(_ channels: [RoundedChannel]) -> [RoundedChannel] {
+    guard let pairLimit else { return channels }
+    var limited = channels
+    var lowest = [Float](repeating: 0, count: weights.count)
+    var highest = lowest
+    var scales = [Float](repeating: 1, count: weights.count)
+    for (lane, channel) in channels.enumerated() {
+      let grid = channel.grids[0]
+      var integers = channel.integers.map { Int32($0) }
+      integers.withUnsafeMutableBufferPointer { pairLimit.limit($0) }
+      limited[lane].integers = integers.map { Int16(truncatingIfNeeded: $0) }
+      let bounds = pairLimit.bounds(integers, within: grid.lowest...grid.highest)
+      for (place, column) in planes.order.enumerated() {
+        let bound = bounds[weightOfColumn[column]]
+        lowest[place * lanes + lane] = Float(bound.lowerBound)
+        highest[place * lanes + lane] = Float(bound.upperBound)
+        scales[place * lanes + lane] = grid.scale
+      }
+    }
+    guard zip(channels, limited).contains(where: { $0.integers != $1.integers }) else {
+      return channels
+    }
+    var (integers, errors) = steps(of: limited)
+    for _ in 0..<RoundingBatch.rounds {
+      gs_descend_rounding(
+        weights, size, planes.products, scales, lowest, highest, lanes, &integers, &errors)
+    }
+    var losses = [Double](repeating: 0, count: lanes)
+    gs_rounding_losses(size, planes.coefficients, planes.shares, errors, &losses)
+    return self.channels(channels.map(\.grids), integers, losses)
   }
 
   /// The places of the weights, block by block.

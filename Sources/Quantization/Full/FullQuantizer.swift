@@ -20,20 +20,65 @@ public struct FullQuantizer {
     self.pool = pool
   }
 
-  /// Changes the graph.
+  /// Weights that stay float at first, to be rounded on samples.
+  public struct Layers {
+    fileprivate let encoders: [OperationEncoder]
+
+    /// The weights, where their operators stand in the graph now.
+    public func layers(in graph: Graph) -> [FeedbackLayer] {
+      FeedbackLayer.layers(of: encoders, in: graph)
+    }
+  }
+
+  /// Changes the graph as `apply` does, but leaves weights and biases of operators float: they hold the
+  /// channels' factors.
   ///
   /// - Complexity: O(weights).
-  public func apply(to graph: Graph) -> [QuantizedOperation] {
+  public func applyToActivations(of graph: Graph) -> Layers {
+    let encoders = encoders(markingActivationsOf: graph)
+    var names = UniqueNames(in: graph)
+    for encoder in encoders {
+      let node = encoder.operation.node
+      let weights = FullQuantizer.constant(encoder.operation.weights.name, in: graph, &names)
+      weights.initializer = encoder.source
+      node.inputs[encoder.operation.weightInput] = weights
+      guard let floats = encoder.floatBias else { continue }
+      let bias = FullQuantizer.constant(node.displayName + "_bias", in: graph, &names)
+      bias.initializer = floats
+      if let following = encoder.followingBias {
+        following.node.inputs[following.input] = bias
+      } else {
+        node.inputs[2] = bias
+      }
+    }
+    var number = 0
+    installConstants(of: plan.functions, in: graph, &number, &names)
+    remove(plan.operations.flatMap(\.absorbed), from: graph)
+    return Layers(encoders: encoders)
+  }
+
+  private func encoders(markingActivationsOf graph: Graph) -> [OperationEncoder] {
     let forms = ActivationForms(plan, settings, facts: facts, graph: graph)
     for value in plan.groups.flatMap(\.values) { mark(value, forms) }
     let uses = GraphUses(graph)
-    let jobs = plan.operations.map { operation in
+    return plan.operations.map { operation in
       OperationEncoder(
         operation: operation, input: forms[operation.input],
         outputFactors: operation.quantizesOutput ? forms[operation.output]?.factors : nil,
         facts: facts[operation.input.name], settings: settings, uses: uses)
     }
-    let encoded = pool.map(jobs.count) { jobs[$0].encoded() }
+  }
+
+  /// Changes the graph.
+  ///
+  /// - Parameter rounded: integers of weights that are chosen already, by the operation's number.
+  /// - Complexity: O(weights).
+  public func apply(
+    to graph: Graph, rounded: [Int: RoundedWeights] = [:]
+  ) -> [QuantizedOperation] {
+    var jobs = encoders(markingActivationsOf: graph)
+    for (number, weights) in rounded { jobs[number].rounded = weights }
+    let encoded = pool.map(jobs.count) { [jobs] in jobs[$0].encoded() }
     var results: [QuantizedOperation] = []
     var number = 0
     var names = UniqueNames(in: graph)

@@ -17,6 +17,8 @@ struct OperationEncoder: @unchecked Sendable {
   let oldBias: Value?
   /// The constant that an Add right behind a MatMul adds to each channel.
   let followingBias: FollowingBias?
+  /// The weights' integers where they are chosen already; nil to choose them.
+  var rounded: RoundedWeights?
 
   /// Integers that are made already.
   struct Integers: Sendable {
@@ -107,7 +109,8 @@ struct OperationEncoder: @unchecked Sendable {
   // MARK: Encoding
 
   func encoded() -> Encoded {
-    let constant = WeightEncoder(source: source, recipe: recipe).quantizedConstant(number: 0)
+    let constant = WeightEncoder(source: source, recipe: recipe, rounded: rounded)
+      .quantizedConstant(number: 0)
     let slabs = (0..<constant.slabCount).map(constant.encode)
     let parameters = TensorParameters(slabs: slabs.map(\.parameters))
     var weights = Integers(
@@ -119,7 +122,12 @@ struct OperationEncoder: @unchecked Sendable {
     }
     let floats = source.float32Values ?? []
     var bias = biasFloats()
-    if settings.biasCorrection { bias = corrected(bias, floats, weights) }
+    if takesMeanErrors {
+      bias =
+        rounded?.meanErrors.map { errors in
+          errors.indices.map { (bias?[$0] ?? 0) + errors[$0] }
+        } ?? corrected(bias, floats, weights)
+    }
     guard let bias else { return Encoded(weights: weights, parameters: parameters, bias: nil) }
     if followingBias != nil, operation.adding == nil {
       return Encoded(weights: weights, parameters: parameters, bias: integers(of: bias, weights))
@@ -129,9 +137,22 @@ struct OperationEncoder: @unchecked Sendable {
       weights: weights, parameters: parameters, bias: integers(of: bias, weights))
   }
 
+  /// The bias in floats where it holds output channels' factors; nil where it stays as it is.
+  var floatBias: TensorData? {
+    guard scaling.outputs != nil else { return nil }
+    let floats = biasFloats()?.map { Float($0) }
+    return floats.map { TensorData(float32: $0, dimensions: [$0.count]) }
+  }
+
   private func biasFloats() -> [Double]? {
     guard let bias = (oldBias ?? followingBias?.value)?.constant?.float32Values else { return nil }
     return bias.enumerated().map { Double($1) * Double(scaling.outputs?[$0] ?? 1) }
+  }
+
+  /// Whether the operator has a place for what rounding takes from each channel's mean.
+  var takesMeanErrors: Bool {
+    settings.biasCorrection && settings.profile.quantizesBiases
+      && (operation.node.operatorType != "MatMul" || followingBias != nil)
   }
 
   /// Adds what rounding the weights takes from each channel's mean.
@@ -139,10 +160,9 @@ struct OperationEncoder: @unchecked Sendable {
   /// With weights `w`, rounded `v` and input means `m`, a channel's mean falls by
   /// `sum (w - v) m` (Nagel et al., arXiv 1906.04721, section 4.2).
   private func corrected(_ bias: [Double]?, _ floats: [Float], _ weights: Integers) -> [Double]? {
-    guard operation.node.operatorType != "MatMul" || followingBias != nil, let facts,
-      !facts.channelMeans.isEmpty
+    guard let facts, !facts.channelMeans.isEmpty,
+      facts.channelMeans.count == rows.inputs * rows.groups
     else { return bias }
-    guard facts.channelMeans.count == rows.inputs * rows.groups else { return bias }
     var result = bias ?? Array(repeating: 0, count: rows.outputs)
     for output in 0..<rows.outputs {
       let scale = Double(weights.parameters.scales[isPerChannel ? output : 0])

@@ -79,6 +79,27 @@ public struct PairLimit: Hashable, Sendable {
     return best
   }
 
+  /// Bounds for each of a channel's weights, within which no pair exceeds the limit whatever the
+  /// others do; what a pair may grow by is shared evenly.
+  ///
+  /// - Precondition: integers within the limit.
+  func bounds(
+    _ integers: [Int32], within whole: ClosedRange<Int32>
+  ) -> [ClosedRange<Int32>] {
+    var bounds = integers.map { _ in whole }
+    for first in stride(from: 0, to: inputs * kernel - 1, by: 2) {
+      let pair = [place(first), place(first + 1)]
+      let total = integers[pair[0]] + integers[pair[1]]
+      let (down, up) = ((sum + total) / 2, (sum - total) / 2)
+      for place in pair {
+        let integer = integers[place]
+        bounds[place] =
+          max(whole.lowerBound, integer - down)...min(whole.upperBound, integer + up)
+      }
+    }
+    return bounds
+  }
+
   /// Takes from pairs that exceed the bound what is too much, half from each.
   func limit(_ integers: UnsafeMutableBufferPointer<Int32>) {
     let count = inputs * kernel

@@ -21,8 +21,11 @@ public struct BudgetPlanner: Sendable {
 
   /// Bits of the fixed widths.
   static let widths = [1, 2, 3, 4, 5, 6, 7, 8, 16]
+  /// The fewest bits of a fixed width where there are steps: ranges of fewer bits cut weights off, which
+  /// costs results far more than their errors tell.
+  private static let leastBits = 4
   /// Steps have relative errors of 0.5 and below, eight for each bit.
-  private static let stepCount = 65
+  private static let stepCount = 89
   /// Channels whose errors are looked at.
   private static let channelCount = 16
 
@@ -49,14 +52,16 @@ public struct BudgetPlanner: Sendable {
       WeightRuns(source: source).forEachChannel(
         layout, Array(Swift.stride(from: 0, to: layout.channels, by: stride))
       ) { _, weights in rows.append(Array(weights)) }
-      return fixed(source, recipe, rows) + stepped(recipe, survey.histograms[index], rows)
+      let stepped = stepped(recipe, survey.histograms[index], rows)
+      return fixed(source, recipe, rows, from: stepped.isEmpty ? 1 : BudgetPlanner.leastBits)
+        + stepped
     }
   }
 
   private func fixed(
-    _ source: TensorData, _ recipe: WeightRecipe, _ rows: [[Float]]
+    _ source: TensorData, _ recipe: WeightRecipe, _ rows: [[Float]], from least: Int
   ) -> [StorageChoice] {
-    BudgetPlanner.widths.map { bits in
+    BudgetPlanner.widths.filter { $0 >= least }.map { bits in
       let recipe = recipe.with(bits: bits, settings)
       let channels = recipe.storage.axis == nil ? 1 : recipe.layout.channels
       let packed = (bits * source.elementCount + 7) / 8 + 20 * channels

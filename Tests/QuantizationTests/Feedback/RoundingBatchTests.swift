@@ -87,6 +87,44 @@ import Testing
     }
   }
 
+  /// Kernels add neighbours' products in 16 bits: no pair exceeds its limit, whatever errors cost, and
+  /// what is lost is less than by rounding alone.
+  @Test(arguments: 1...40 as ClosedRange<UInt64>)
+  func pairsStayWithinTheirLimit(seed: UInt64) throws {
+    let test = Case(seed: 2 * seed)
+    let kernel = seed % 3 == 0 ? 4 : 1
+    let limit = PairLimit(sum: 128, inputs: test.size / kernel, kernel: kernel)
+    let planes = Planes(test.products)
+    let batch = RoundingBatch(
+      test.channels[...], planes: planes, weightOfColumn: Array(0..<test.size),
+      blockSize: test.size, pairLimit: limit)
+    let grids = test.channels.map { [AffineGrid(symmetric: $0.map(abs).max() ?? 1, bits: 8)] }
+    let rounded = batch.refined(batch.rounded(grids), keepsScales: seed % 2 == 0)
+    var damped = test.products
+    for place in 0..<test.size {
+      damped[planes.order[place] * (test.size + 1)] = Double(
+        planes.products[place * (test.size + 1)])
+    }
+    var (loss, plain) = (0.0, 0.0)
+    for (channel, result) in zip(test.channels, rounded) {
+      let ordered = (0..<kernel).flatMap { position in
+        (0..<limit.inputs).map { Int(result.integers[$0 * kernel + position]) }
+      }
+      for first in stride(from: 0, to: ordered.count - 1, by: 2) {
+        #expect(abs(ordered[first] + ordered[first + 1]) <= 128, "seed \(seed)")
+      }
+      let scale = channel.map(abs).max().map { $0 / 127 } ?? 1
+      var nearest = channel.map { Int32(($0 / scale).rounded()) }
+      nearest.withUnsafeMutableBufferPointer { limit.limit($0) }
+      plain += test.loss(zip(channel, nearest).map { Double($0 - Float($1) * scale) }, damped)
+      let own = test.loss(
+        zip(channel, test.values(result)).map { Double($0) - Double($1) }, damped)
+      #expect(abs(own - result.loss) <= 1e-3 * own + 1e-7, "seed \(seed)")
+      loss += own
+    }
+    #expect(loss < plain, "seed \(seed)")
+  }
+
   /// One weight at a time, in double precision, as the loss itself says.
   @Test(arguments: 1...20 as ClosedRange<UInt64>)
   func aSweepGivesEachWeightItsBestInteger(seed: UInt64) {
