@@ -45,6 +45,13 @@ public struct DynamicProduct {
   /// What each channel of the activation is divided by, and multiplied by in the weights; nil
   /// without.
   public internal(set) var divisors: [Float]?
+
+  /// Channels of the activation.
+  var inputCount: Int? {
+    weights.constant.flatMap { constant in
+      constant.dimensions.count == 2 ? constant.dimensions[isTransposed ? 1 : 0] : nil
+    }
+  }
 }
 
 /// What each operator with weights gets under dynamic quantization, made before anything changes.

@@ -218,17 +218,25 @@ public struct DynamicPlanner {
       } else {
         divisors = strategy.scalesRows ? nil : DynamicSmoothing.divisors(of: input)
       }
-      guard let divisors else { continue }
-      let multiplied = products.map { product in
-        product.weights.constant.flatMap {
-          DynamicSmoothing.multiplied($0, by: divisors, isTransposed: product.isTransposed)
-        }
+      guard let divisors,
+        products.allSatisfy({ $0.inputCount == divisors.count })
+      else { continue }
+      for place in places { plan.products[place].divisors = divisors }
+    }
+    let places = plan.products.indices.filter { plan.products[$0].divisors != nil }
+    let work = places.map { place in
+      let product = plan.products[place]
+      return (product.weights.constant, product.divisors ?? [], product.isTransposed)
+    }
+    let multiplied = pool.map(work.count) { number in
+      let (source, divisors, isTransposed) = work[number]
+      return source.flatMap {
+        DynamicSmoothing.multiplied($0, by: divisors, isTransposed: isTransposed)
       }
-      guard multiplied.allSatisfy({ $0 != nil }) else { continue }
-      for (place, source) in zip(places, multiplied) {
-        plan.products[place].divisors = divisors
-        sources[ObjectIdentifier(plan.products[place].weights)] = source
-      }
+    }
+    for (place, source) in zip(places, multiplied) {
+      if source == nil { plan.products[place].divisors = nil }
+      sources[ObjectIdentifier(plan.products[place].weights)] = source
     }
     return sources
   }

@@ -118,9 +118,17 @@ enum DynamicSmoothing {
       weights.dimensions[isTransposed ? 1 : 0] == factors.count
     else { return nil }
     let columns = weights.dimensions[1]
-    for row in 0..<weights.dimensions[0] {
-      for column in 0..<columns {
-        values[row * columns + column] *= factors[isTransposed ? column : row]
+    values.withUnsafeMutableBufferPointer { values in
+      factors.withUnsafeBufferPointer { factors in
+        for row in 0..<weights.dimensions[0] {
+          let start = row * columns
+          if isTransposed {
+            for column in 0..<columns { values[start + column] *= factors[column] }
+          } else {
+            let factor = factors[row]
+            for column in 0..<columns { values[start + column] *= factor }
+          }
+        }
       }
     }
     return TensorData(float32: values, dimensions: weights.dimensions)
