@@ -1,5 +1,6 @@
 import Glibc
 import ModelGraph
+import Support
 
 /// Factors that even out the channels of an activation behind a normalization, or between two layers
 /// of a network, told from weights alone.
@@ -22,23 +23,27 @@ enum DynamicSmoothing {
   ]
 
   /// The divisor of each channel of a product's input, at least 1; nil where nothing is known, or all
-  /// channels reach equally far.
+  /// channels reach about equally far.
   ///
   /// - Complexity: O(weights of the layer before).
   static func divisors(of input: Value) -> [Float]? {
     if let (gains, offsets) = normalization(input.producer) {
       let reaches = zip(gains, offsets).map { abs($1) + deviations * abs($0) }
-      return divisors(reaches, power: 1)
+      return divisors(reaches, power: 1, atLeast: 2)
     }
-    return layer(before: input).flatMap { divisors(reaches(of: $0), power: betweenLayers) }
+    return layer(before: input).flatMap {
+      divisors(reaches(of: $0), power: betweenLayers, atLeast: 1.25)
+    }
   }
 
-  private static func divisors(_ reaches: [Float], power: Float) -> [Float]? {
+  private static func divisors(
+    _ reaches: [Float], power: Float, atLeast least: Float
+  ) -> [Float]? {
     guard reaches.allSatisfy(\.isFinite), !reaches.isEmpty else { return nil }
     let middle = reaches.sorted()[reaches.count / 2]
     guard middle > 0 else { return nil }
     let divisors = reaches.map { powf(max(1, $0 / middle), power) }
-    return divisors.contains { $0 > 1.25 } ? divisors : nil
+    return divisors.contains { $0 > least } ? divisors : nil
   }
 
   /// A product of normalized channels and `[inputs, outputs]` weights, with its bias.
@@ -114,23 +119,31 @@ enum DynamicSmoothing {
   static func multiplied(
     _ weights: TensorData, by factors: [Float], isTransposed: Bool
   ) -> TensorData? {
-    guard var values = weights.float32Values, weights.dimensions.count == 2,
-      weights.dimensions[isTransposed ? 1 : 0] == factors.count
+    guard weights.elementType == .float32, let packed = weights.packed,
+      weights.dimensions.count == 2, weights.dimensions[isTransposed ? 1 : 0] == factors.count
     else { return nil }
-    let columns = weights.dimensions[1]
-    values.withUnsafeMutableBufferPointer { values in
-      factors.withUnsafeBufferPointer { factors in
-        for row in 0..<weights.dimensions[0] {
-          let start = row * columns
+    let (rows, columns) = (weights.dimensions[0], weights.dimensions[1])
+    let bytes = [UInt8](unsafeUninitializedCapacity: packed.count) { target, count in
+      let result = UnsafeMutableRawBufferPointer(target)
+      packed.withUnsafeBytes { source in
+        func multiply(_ place: Int, by factor: Float) {
+          let bits = source.loadUnaligned(fromByteOffset: 4 * place, as: UInt32.self)
+          let product = Float(bitPattern: UInt32(littleEndian: bits)) * factor
+          result.storeBytes(
+            of: product.bitPattern.littleEndian, toByteOffset: 4 * place, as: UInt32.self)
+        }
+        for row in 0..<rows {
           if isTransposed {
-            for column in 0..<columns { values[start + column] *= factors[column] }
+            for column in 0..<columns { multiply(row * columns + column, by: factors[column]) }
           } else {
             let factor = factors[row]
-            for column in 0..<columns { values[start + column] *= factor }
+            for column in 0..<columns { multiply(row * columns + column, by: factor) }
           }
         }
       }
+      count = packed.count
     }
-    return TensorData(float32: values, dimensions: weights.dimensions)
+    return TensorData(
+      elementType: .float32, dimensions: weights.dimensions, storage: .packed(Bytes(bytes)))
   }
 }
