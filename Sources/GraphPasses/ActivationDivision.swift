@@ -68,7 +68,7 @@ public enum ActivationDivision {
     _ value: Value, for readers: [Node], _ channels: Int, _ uses: GraphUses
   ) -> Bool {
     guard !uses.isOutput(value), uses.readers(of: value).count == readers.count,
-      let maker = value.producer, maker.outputs.first ?? nil === value,
+      let maker = value.producer, maker.isStandard, maker.outputs.first ?? nil === value,
       let places = scalingInputs[maker.operatorType]
     else { return false }
     let constants = places.filter { place in

@@ -51,10 +51,56 @@ import Testing
     try MSLiteReader.read(Bytes(Array(bytes)), name: "out.ms")
   }
 
+  /// Checks that two models differ by no more than the last digits of measured ranges, which depend on
+  /// the processor's vector instructions.
+  private func expectTheSame(_ made: MSLiteModel, _ golden: MSLiteModel) throws {
+    #expect(made.nodes.map(\.name) == golden.nodes.map(\.name))
+    #expect(made.nodes.map(\.primitive) == golden.nodes.map(\.primitive))
+    #expect(
+      made.nodes.map { [$0.inputs, $0.outputs] } == golden.nodes.map { [$0.inputs, $0.outputs] })
+    #expect(made.nodes.map(\.quantization) == golden.nodes.map(\.quantization))
+    #expect(made.subgraphs == golden.subgraphs)
+    try #require(made.tensors.count == golden.tensors.count)
+    for (tensor, expected) in zip(made.tensors, golden.tensors) {
+      #expect(tensor.name == expected.name)
+      #expect(tensor.elementType == expected.elementType, "\(tensor.name)")
+      #expect(tensor.dimensions == expected.dimensions, "\(tensor.name)")
+      try #require(tensor.quantization.count == expected.quantization.count, "\(tensor.name)")
+      for (parameter, other) in zip(tensor.quantization, expected.quantization) {
+        #expect(parameter.bits == other.bits && parameter.zeroPoint == other.zeroPoint)
+        #expect(abs(parameter.scale / other.scale - 1) < 1e-5, "\(tensor.name)")
+        #expect(abs(parameter.varianceCorrection - other.varianceCorrection) < 1e-5)
+        #expect(abs(parameter.meanCorrection - other.meanCorrection) < 1e-5)
+      }
+      try #require(tensor.isConstant == expected.isConstant, "\(tensor.name)")
+      guard case (.bytes(let own), .bytes(let others)) = (tensor.content, expected.content) else {
+        continue
+      }
+      guard tensor.elementType == .int32 else {
+        #expect(
+          own.withUnsafeBytes { Array($0) } == others.withUnsafeBytes { Array($0) },
+          "\(tensor.name)")
+        continue
+      }
+      // Biases are counted in steps of measured ranges.
+      for (bias, other) in zip(integers(own), integers(others)) {
+        #expect(
+          abs(Double(bias) - Double(other)) <= 1 + 1e-5 * abs(Double(other)), "\(tensor.name)")
+      }
+    }
+  }
+
+  private func integers(_ bytes: Bytes) -> [Int32] {
+    bytes.withUnsafeBytes { raw in
+      (0..<raw.count / 4).map { raw.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self) }
+    }
+  }
+
   @Test(arguments: [1, 5])
   func theFileIsTheOneThatTheRuntimeRan(threads: Int) throws {
     try convert(threads: threads) { bytes, outcome in
-      #expect(bytes == (try Data(contentsOf: Self.golden.appending(path: "integers.ms"))))
+      let golden = try Data(contentsOf: Self.golden.appending(path: "integers.ms"))
+      try expectTheSame(try read(bytes), try read(golden))
       #expect(outcome.full?.integerOperatorCount == 4)
       #expect(outcome.full?.runtime == "MindSpore Lite")
       // The runtime: 0.990654.

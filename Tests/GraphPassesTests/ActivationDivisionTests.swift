@@ -70,11 +70,12 @@ import Testing
     #expect(model.graph.nodes.last?.inputs[0]?.constant?.float32Values == [3, 8])
   }
 
-  @Test(arguments: ["other reader", "result", "scalar", "other operator"])
+  @Test(arguments: ["other reader", "result", "scalar", "other operator", "other domain"])
   func elsewhereOneProductStandsBeforeAllReaders(obstacle: String) throws {
     let gain = constant("gain", obstacle == "scalar" ? [3] : [3, 8])
     let maker = Node(
       operatorType: obstacle == "other operator" ? "Add" : "Mul",
+      domain: obstacle == "other domain" ? "example" : "",
       inputs: [Value(name: "x"), gain], outputs: [Value(name: "y")])
     let model = model(maker, constants: [gain])
     let made = try #require(maker.outputs[0])

@@ -14,8 +14,8 @@ import Testing
       elementsPerChannel: 1000)
   }
 
-  /// `x` goes through a Relu to two products, one by MatMul and one by Gemm with turned weights; a
-  /// third reads weights that are a result too.
+  /// `x` goes through a Relu to two products, one by MatMul and one by Gemm with turned weights; two
+  /// more share their weights.
   private func model() -> Model {
     let graph = Graph()
     func matrix(_ name: String, _ dimensions: [Int]) -> Value {
