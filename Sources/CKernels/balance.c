@@ -33,11 +33,15 @@ DISPATCHED static size_t collect(const problem *problem_, int32_t threshold, uin
     int32_t any = 0;
     for (size_t j = 0; j < BLOCK; j++) any |= gain(&p, i + j) > threshold;
     if (any)
-      for (size_t j = i; j < i + BLOCK; j++)
-        if (gain(&p, j) > threshold) indices[found++] = (uint32_t)j;
+      for (size_t j = i; j < i + BLOCK; j++) {
+        indices[found] = (uint32_t)j;
+        found += gain(&p, j) > threshold;
+      }
   }
-  for (; i < p.count; i++)
-    if (gain(&p, i) > threshold) indices[found++] = (uint32_t)i;
+  for (; i < p.count; i++) {
+    indices[found] = (uint32_t)i;
+    found += gain(&p, i) > threshold;
+  }
   return found;
 }
 

@@ -5,6 +5,10 @@
 #include <string.h>
 
 enum { LANES = 16 };
+typedef float floats __attribute__((ext_vector_type(LANES)));
+typedef int32_t integers32 __attribute__((ext_vector_type(LANES)));
+typedef double doubles __attribute__((ext_vector_type(LANES)));
+
 static const double ERROR_UNIT = 16777216.0;
 
 DISPATCHED int gs_scan(const float *values, size_t count, float *largest) {
@@ -21,18 +25,16 @@ DISPATCHED int gs_scan(const float *values, size_t count, float *largest) {
 
 DISPATCHED void gs_range(const float *values, size_t count, float *minimum, float *maximum) {
   float low = values[0], high = values[0];
-  float lows[LANES], highs[LANES];
-  for (int j = 0; j < LANES; j++) lows[j] = low, highs[j] = high;
+  floats lows = low, highs = high, v;
   size_t i = 0;
-  for (; i + LANES <= count; i += LANES)
-    for (int j = 0; j < LANES; j++) {
-      float v = values[i + j];
-      lows[j] = v < lows[j] ? v : lows[j];
-      highs[j] = v > highs[j] ? v : highs[j];
-    }
+  for (; i + LANES <= count; i += LANES) {
+    memcpy(&v, values + i, sizeof v);
+    lows = v < lows ? v : lows;
+    highs = v > highs ? v : highs;
+  }
   for (; i < count; i++) {
-    lows[0] = values[i] < lows[0] ? values[i] : lows[0];
-    highs[0] = values[i] > highs[0] ? values[i] : highs[0];
+    low = values[i] < low ? values[i] : low;
+    high = values[i] > high ? values[i] : high;
   }
   for (int j = 0; j < LANES; j++) {
     low = lows[j] < low ? lows[j] : low;
@@ -40,33 +42,6 @@ DISPATCHED void gs_range(const float *values, size_t count, float *minimum, floa
   }
   *minimum = low;
   *maximum = high;
-}
-
-// Transposing goes in blocks, so that both sides stay in the first-level cache.
-enum { ROWS_AT_ONCE = 16 };
-
-DISPATCHED void gs_gather_columns(const float *in, size_t rows, size_t stride, size_t columns, float *out) {
-  for (size_t r = 0; r < rows; r += ROWS_AT_ONCE) {
-    size_t end = r + ROWS_AT_ONCE < rows ? r + ROWS_AT_ONCE : rows;
-    for (size_t c = 0; c < columns; c++)
-      for (size_t i = r; i < end; i++) out[c * rows + i] = in[i * stride + c];
-  }
-}
-
-DISPATCHED void gs_scatter_columns8(const int8_t *in, size_t rows, size_t stride, size_t columns, int8_t *out) {
-  for (size_t r = 0; r < rows; r += ROWS_AT_ONCE) {
-    size_t end = r + ROWS_AT_ONCE < rows ? r + ROWS_AT_ONCE : rows;
-    for (size_t c = 0; c < columns; c++)
-      for (size_t i = r; i < end; i++) out[i * stride + c] = in[c * rows + i];
-  }
-}
-
-DISPATCHED void gs_scatter_columns16(const int16_t *in, size_t rows, size_t stride, size_t columns, int16_t *out) {
-  for (size_t r = 0; r < rows; r += ROWS_AT_ONCE) {
-    size_t end = r + ROWS_AT_ONCE < rows ? r + ROWS_AT_ONCE : rows;
-    for (size_t c = 0; c < columns; c++)
-      for (size_t i = r; i < end; i++) out[i * stride + c] = in[c * rows + i];
-  }
 }
 
 // 0.49999999999999994 is the largest double below one half: adding it and cutting rounds halves
@@ -111,6 +86,12 @@ static inline __attribute__((always_inline)) double sum_lanes(double *lanes) {
   for (int width = LANES / 2; width > 0; width /= 2)
     for (int j = 0; j < width; j++) lanes[j] += lanes[j + width];
   return lanes[0];
+}
+
+static inline __attribute__((always_inline)) double sum_vector(const doubles *vector) {
+  double lanes[LANES];
+  memcpy(lanes, vector, sizeof lanes);
+  return sum_lanes(lanes);
 }
 
 // The nearest integer, counted from the zero point and kept on the grid, in float32: adding 1.5 * 2^23
@@ -166,21 +147,32 @@ DISPATCHED void gs_refit(const float *values, size_t count, double scale, int32_
   *squares = sum_lanes(pp);
 }
 
+// Sums of integers of up to 17 bits and of their squares are exact in these many rounds of all lanes.
+enum { EXACT = LANES << 13 };
+
 DISPATCHED void gs_moments(const float *values, const int32_t *integers, size_t count, int32_t zero_point,
                            int64_t *sum_p, int64_t *sum_pp, double *sum_v, double *sum_vp, double *sum_vv) {
   int64_t p1 = 0, p2 = 0;
-  double v1[LANES] = {0}, vp[LANES] = {0}, v2[LANES] = {0};
+  doubles v1 = 0, vp = 0, v2 = 0;
   size_t i = 0;
-  for (; i + LANES <= count; i += LANES)
-    for (int j = 0; j < LANES; j++) {
-      int64_t p = integers[i + j] - zero_point;
-      double v = values[i + j];
-      p1 += p;
-      p2 += p * p;
-      v1[j] += v;
-      vp[j] += v * (double)p;
-      v2[j] += v * v;
+  while (i + LANES <= count) {
+    integers32 sums = 0;
+    doubles squares = 0;
+    for (size_t end = i + EXACT < count ? i + EXACT : count; i + LANES <= end; i += LANES) {
+      integers32 whole;
+      floats real;
+      memcpy(&whole, integers + i, sizeof whole);
+      memcpy(&real, values + i, sizeof real);
+      whole -= zero_point;
+      sums += whole;
+      doubles p = __builtin_convertvector(whole, doubles), v = __builtin_convertvector(real, doubles);
+      squares += p * p;
+      v1 += v;
+      vp += v * p;
+      v2 += v * v;
     }
+    for (int j = 0; j < LANES; j++) p1 += sums[j], p2 += (int64_t)squares[j];
+  }
   for (int j = 0; i < count; i++, j++) {
     int64_t p = integers[i] - zero_point;
     double v = values[i];
@@ -192,9 +184,9 @@ DISPATCHED void gs_moments(const float *values, const int32_t *integers, size_t 
   }
   *sum_p = p1;
   *sum_pp = p2;
-  *sum_v = sum_lanes(v1);
-  *sum_vp = sum_lanes(vp);
-  *sum_vv = sum_lanes(v2);
+  *sum_v = sum_vector(&v1);
+  *sum_vp = sum_vector(&vp);
+  *sum_vv = sum_vector(&v2);
 }
 
 DISPATCHED void gs_widen_bfloat(const uint16_t *in, size_t count, float *out) {

@@ -20,10 +20,27 @@ DISPATCHED float gs_pair_peak(const float *values, size_t count) {
 size_t gs_pairs_above(const float *values, size_t count, float bound, float *magnitudes) {
   size_t found = 0;
   for (size_t i = 0; i + 1 < count; i += 2) {
-    float sum = fabsf(values[i] + values[i + 1]);
-    if (sum > bound) magnitudes[found++] = sum;
+    magnitudes[found] = fabsf(values[i] + values[i + 1]);
+    found += magnitudes[found] > bound;
   }
   return found;
+}
+
+DISPATCHED double gs_excess_squares(const float *magnitudes, size_t count, float bound) {
+  enum { LANES = 16 };
+  double sums[LANES] = {0}, total = 0;
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES)
+    for (size_t lane = 0; lane < LANES; lane++) {
+      float excess = fmaxf(magnitudes[i + lane] - bound, 0);
+      sums[lane] += excess * excess;
+    }
+  for (; i < count; i++) {
+    float excess = fmaxf(magnitudes[i] - bound, 0);
+    total += excess * excess;
+  }
+  for (size_t lane = 0; lane < LANES; lane++) total += sums[lane];
+  return total;
 }
 
 DISPATCHED void gs_limit_pairs(int32_t *integers, size_t count, int32_t most) {

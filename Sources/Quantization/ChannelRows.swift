@@ -54,7 +54,9 @@ final class ChannelRows {
     }
     let first = channels.lowerBound - firstChannel
     if layout.inner == 1 {
-      gs_gather_columns(input + first, layout.outer, layout.channels, channels.count, output)
+      gs_transpose_strided(
+        input + first, 4 * layout.channels, output, 4 * layout.outer, layout.outer, channels.count,
+        4)
       return
     }
     for offset in 0..<channels.count {
@@ -103,15 +105,9 @@ final class ChannelRows {
     let first = gathered.lowerBound - firstChannel
     if layout.inner == 1 {
       let target = base + first * elementByteCount
-      if elementByteCount == 2 {
-        gs_scatter_columns16(
-          input.assumingMemoryBound(to: Int16.self), layout.outer, layout.channels,
-          gathered.count, target.assumingMemoryBound(to: Int16.self))
-      } else {
-        gs_scatter_columns8(
-          input.assumingMemoryBound(to: Int8.self), layout.outer, layout.channels,
-          gathered.count, target.assumingMemoryBound(to: Int8.self))
-      }
+      gs_transpose_strided(
+        input, layout.outer * elementByteCount, target, layout.channels * elementByteCount,
+        gathered.count, layout.outer, elementByteCount)
       return
     }
     let byteCount = layout.inner * elementByteCount

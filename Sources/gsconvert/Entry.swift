@@ -1,4 +1,5 @@
 import ArgumentParser
+import Conversion
 import Glibc
 import Support
 
@@ -9,6 +10,7 @@ enum Entry {
     signal(SIGPIPE, SIG_IGN)
     // Past a limit of file sizes, writing fails and is told like a full disk.
     signal(SIGXFSZ, SIG_IGN)
+    FreedMemory.keep()
     let arguments = ArgumentSpelling.expanded(Array(CommandLine.arguments.dropFirst()))
     let console = Console(isJSON: ArgumentSpelling.asksForJSON(arguments))
     if let failure = ArgumentSpelling.problems(arguments) { console.fail(failure) }

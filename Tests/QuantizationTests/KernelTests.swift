@@ -165,7 +165,7 @@ import Testing
     for (rows, stride, columns) in [(1, 1, 1), (17, 5, 3), (100, 70, 64), (33, 16, 16)] {
       let source = numbers.weights(rows * stride)
       var gathered = [Float](repeating: 0, count: rows * columns)
-      gs_gather_columns(source, rows, stride, columns, &gathered)
+      gs_transpose_strided(source, 4 * stride, &gathered, 4 * rows, rows, columns, 4)
       for column in 0..<columns {
         for row in 0..<rows {
           #expect(gathered[column * rows + row] == source[row * stride + column])
@@ -173,12 +173,26 @@ import Testing
       }
       let integers = (0..<rows * columns).map { Int16(truncatingIfNeeded: $0) }
       var scattered = [Int16](repeating: -1, count: rows * stride)
-      gs_scatter_columns16(integers, rows, stride, columns, &scattered)
+      gs_transpose_strided(integers, 2 * rows, &scattered, 2 * stride, columns, rows, 2)
       for column in 0..<columns {
         for row in 0..<rows {
           #expect(scattered[row * stride + column] == integers[column * rows + row])
         }
       }
+    }
+  }
+
+  @Test func excessesAreThoseOfPairsAboveTheBound() {
+    var numbers = TestNumbers(seed: 12)
+    for count in [1, 2, 31, 64, 777] {
+      let weights = numbers.weights(count)
+      let sums = stride(from: 0, to: count - 1, by: 2).map { abs(weights[$0] + weights[$0 + 1]) }
+      let bound = (sums.max() ?? 0) / 2
+      var above = [Float](repeating: 0, count: count)
+      above.removeLast(count - gs_pairs_above(weights, count, bound, &above))
+      #expect(above == sums.filter { $0 > bound })
+      let squares = sums.reduce(0.0) { $0 + Double(max(0, $1 - bound) * max(0, $1 - bound)) }
+      #expect(abs(gs_excess_squares(above, above.count, bound) - squares) <= 1e-12 * squares)
     }
   }
 

@@ -13,13 +13,6 @@ int gs_scan(const float *values, size_t count, float *largest);
 /// Smallest and largest of `count` > 0 finite values.
 void gs_range(const float *values, size_t count, float *minimum, float *maximum);
 
-/// out[c * rows + r] = in[r * stride + c] for `columns` columns.
-void gs_gather_columns(const float *in, size_t rows, size_t stride, size_t columns, float *out);
-
-/// out[r * stride + c] = in[c * rows + r] for `columns` columns.
-void gs_scatter_columns8(const int8_t *in, size_t rows, size_t stride, size_t columns, int8_t *out);
-void gs_scatter_columns16(const int16_t *in, size_t rows, size_t stride, size_t columns, int16_t *out);
-
 /// Rounds to nearest, halves away from zero: integer = clamp(round(value / scale + zero_point)).
 /// `errors`, unless null, gets integer - (value / scale + zero_point) in units of 2^-24, kept
 /// within 127 steps.
@@ -55,6 +48,8 @@ void gs_balance_means(int32_t *integers, int32_t *errors, const int32_t *means, 
 float gs_pair_peak(const float *values, size_t count);
 /// The magnitudes of those sums that are above `bound`, in order, and how many they are.
 size_t gs_pairs_above(const float *values, size_t count, float bound, float *magnitudes);
+/// The sum of squares of what magnitudes are above `bound`.
+double gs_excess_squares(const float *magnitudes, size_t count, float bound);
 /// Takes from neighbours whose sum's magnitude is above `most` what is too much, half from each, the
 /// odd one from the larger.
 void gs_limit_pairs(int32_t *integers, size_t count, int32_t most);

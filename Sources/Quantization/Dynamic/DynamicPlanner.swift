@@ -207,16 +207,20 @@ public struct DynamicPlanner {
     _ activations: [String: ActivationFacts], _ uses: GraphUses
   ) -> [ObjectIdentifier: TensorData] {
     var sources: [ObjectIdentifier: TensorData] = [:]
-    for (input, places) in sharedInputs(plan.products, known) {
+    let inputs = sharedInputs(plan.products, known)
+    let evidence = inputs.map { input, _ in
+      strategy.scalesRows || activations[input.name] != nil
+        ? nil : DynamicSmoothing.evidence(of: input)
+    }
+    let foretold = pool.map(inputs.count) { evidence[$0]?.divisors() }
+    for ((input, places), foretold) in zip(inputs, foretold) {
       let products = places.map { plan.products[$0] }
-      let divisors: [Float]?
+      var divisors = foretold
       if let facts = activations[input.name] {
         let isFree = ActivationDivision.isFree(
           input, for: products.map(\.node), facts.channelMinima.count, uses)
         divisors = SampledSmoothing.divisors(
           of: facts, for: products, scalesRows: strategy.scalesRows, isFree: isFree)
-      } else {
-        divisors = strategy.scalesRows ? nil : DynamicSmoothing.divisors(of: input)
       }
       guard let divisors,
         products.allSatisfy({ $0.inputCount == divisors.count })

@@ -22,18 +22,35 @@ enum DynamicSmoothing {
     "Add", "Clip", "Div", "Erf", "Gelu", "Mul", "Pow", "Relu", "Sigmoid", "Sqrt", "Tanh",
   ]
 
-  /// The divisor of each channel of a product's input, at least 1; nil where nothing is known, or all
-  /// channels reach about equally far.
-  ///
-  /// - Complexity: O(weights of the layer before).
-  static func divisors(of input: Value) -> [Float]? {
+  /// What weights tell of how far the channels of a product's input reach.
+  enum Evidence: Sendable {
+    /// The reach of each channel behind a normalization.
+    case normalized([Float])
+    /// The layer before.
+    case layer(Layer)
+
+    /// The divisor of each channel, at least 1; nil where nothing is known, or all channels reach about
+    /// equally far.
+    ///
+    /// - Complexity: O(weights of the layer before).
+    func divisors() -> [Float]? {
+      switch self {
+      case .normalized(let reaches):
+        DynamicSmoothing.divisors(reaches, power: 1, atLeast: 2)
+      case .layer(let layer):
+        DynamicSmoothing.reaches(of: layer).flatMap {
+          DynamicSmoothing.divisors($0, power: DynamicSmoothing.betweenLayers, atLeast: 1.25)
+        }
+      }
+    }
+  }
+
+  /// What is known of a product's input, if anything is.
+  static func evidence(of input: Value) -> Evidence? {
     if let (gains, offsets) = normalization(input.producer) {
-      let reaches = zip(gains, offsets).map { abs($1) + deviations * abs($0) }
-      return divisors(reaches, power: 1, atLeast: 2)
+      return .normalized(zip(gains, offsets).map { abs($1) + deviations * abs($0) })
     }
-    return layer(before: input).flatMap {
-      divisors(reaches(of: $0), power: betweenLayers, atLeast: 1.25)
-    }
+    return layer(before: input).map(Evidence.layer)
   }
 
   private static func divisors(
@@ -47,8 +64,8 @@ enum DynamicSmoothing {
   }
 
   /// A product of normalized channels and `[inputs, outputs]` weights, with its bias.
-  private struct Layer {
-    let weights: [Float]
+  struct Layer: Sendable {
+    let weights: TensorData
     let bias: [Float]
     let gains: [Float]
     let offsets: [Float]
@@ -82,11 +99,11 @@ enum DynamicSmoothing {
     guard let product = sum.inputs.lazy.compactMap({ $0?.producer }).first,
       let bias = sum.inputs.lazy.compactMap({ $0?.constant?.float32Values }).first,
       let matrix = product.inputs[1]?.constant, matrix.dimensions.count == 2,
-      let weights = matrix.float32Values, bias.count == matrix.dimensions[1],
+      matrix.elementType.isQuantizableFloat, bias.count == matrix.dimensions[1],
       let (gains, offsets) = normalization(product.inputs[0]?.producer),
       gains.count == matrix.dimensions[0]
     else { return nil }
-    return Layer(weights: weights, bias: bias, gains: gains, offsets: offsets)
+    return Layer(weights: matrix, bias: bias, gains: gains, offsets: offsets)
   }
 
   /// The gains and offsets of a LayerNormalization that has both.
@@ -98,17 +115,22 @@ enum DynamicSmoothing {
     return (gains, offsets)
   }
 
-  /// How far each channel reaches above zero.
-  private static func reaches(of layer: Layer) -> [Float] {
+  /// How far each channel reaches above zero; nil where the weights can't be read.
+  private static func reaches(of layer: Layer) -> [Float]? {
     let count = layer.bias.count
+    guard let bytes = layer.weights.packed, count > 0 else { return nil }
     var means = layer.bias
     var variances = [Float](repeating: 0, count: count)
-    for input in layer.gains.indices {
-      let (gain, offset) = (layer.gains[input], layer.offsets[input])
-      for channel in 0..<count {
-        let weight = layer.weights[input * count + channel]
-        means[channel] += offset * weight
-        variances[channel] += gain * gain * weight * weight
+    means.withUnsafeMutableBufferPointer { means in
+      variances.withUnsafeMutableBufferPointer { variances in
+        FloatReader.forEachPart(bytes, layer.weights.elementType, length: count) { first, row in
+          let (offset, gain) = (layer.offsets[first / count], layer.gains[first / count])
+          let power = gain * gain
+          for channel in 0..<count {
+            means[channel] += offset * row[channel]
+            variances[channel] += power * row[channel] * row[channel]
+          }
+        }
       }
     }
     return zip(means, variances).map { max(0, $0 + deviations * $1.squareRoot()) }

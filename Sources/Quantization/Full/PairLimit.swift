@@ -65,11 +65,7 @@ public struct PairLimit: Hashable, Sendable {
     for step in 0...16 {
       let candidate = scale + (most - scale) * Float(step) / 16
       let bound = Float(sum) * candidate
-      var cut = 0.0
-      for magnitude in excessive {
-        let excess = magnitude - bound
-        if excess > 0 { cut += Double(excess * excess) / 2 }
-      }
+      let cut = excessive.baseAddress.map { gs_excess_squares($0, excessive.count, bound) / 2 } ?? 0
       let error = weightOfCuts * cut + Double(candidate * candidate) / 12 * Double(count)
       if error < least {
         least = error
