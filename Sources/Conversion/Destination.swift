@@ -89,7 +89,8 @@ struct Destination {
   ///
   /// - Throws: operators that the format doesn't have.
   func prepare(_ model: Model) throws(Failure) {
-    if job.writesMSLite { try MSLiteTranslator.prepare(model, inputShapes: job.inputShapes) }
+    guard job.writesMSLite else { return }
+    try MSLiteTranslator.prepare(model, inputShapes: job.inputShapes, pool: pool)
   }
 
   /// Brings a model into the form that activations are planned in.
@@ -98,7 +99,7 @@ struct Destination {
   func prepareFull(_ model: Model) throws(Failure) {
     try prepare(model)
     ConstantShaping.apply(to: model.graph)
-    AffineFolding.apply(to: model.graph)
+    AffineFolding.apply(to: model.graph, pool: pool)
   }
 
   /// Lets lookups in quantized tables read integers, where the format has no such operator.

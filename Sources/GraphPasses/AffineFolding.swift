@@ -1,4 +1,5 @@
 import ModelGraph
+import Support
 
 /// Folds what multiplies and shifts a convolution's channels into its weights and bias: batch
 /// normalizations, and Mul, Div, Add and Sub with one constant for all or for each channel.
@@ -14,12 +15,19 @@ public struct AffineFolding {
 
   /// Folds wherever it can in the main graph.
   ///
+  /// - Parameter pool: multiplies the weights.
   /// - Returns: how many nodes were folded away.
   /// - Complexity: O(edges + folded weights).
   @discardableResult
-  public static func apply(to graph: Graph) -> Int {
+  public static func apply(to graph: Graph, pool: WorkerPool = WorkerPool(threads: 1)) -> Int {
     var pass = AffineFolding(graph)
-    for node in graph.nodes { pass.fold(into: node) }
+    let foldings = graph.nodes.compactMap(pass.folding)
+    let work = foldings.map { ($0.weights, $0.map.factors, $0.channelAxis) }
+    let multiplied = pool.map(work.count) { number in
+      let (weights, factors, axis) = work[number]
+      return weights.multiplied(by: factors, along: axis)
+    }
+    for (folding, weights) in zip(foldings, multiplied) { pass.store(folding, weights) }
     graph.nodes.removeAll { pass.removed.contains(ObjectIdentifier($0)) }
     UnusedRemoval.removeConstants(from: graph)
     return pass.removed.count
@@ -60,10 +68,23 @@ public struct AffineFolding {
     }
   }
 
-  private mutating func fold(into node: Node) {
-    guard let weights = foldableWeights(of: node), let channels = channelCount(of: node, weights),
-      var map = ChannelMap(factors: [1], offsets: [0], channels: channels)
-    else { return }
+  /// A convolution with what follows it and can go into it.
+  private struct Folding {
+    let node: Node
+    let weights: TensorData
+    let map: ChannelMap
+    let followers: [Node]
+
+    var channelAxis: Int { AffineFolding.channelAxis(of: node) }
+  }
+
+  private func folding(into node: Node) -> Folding? {
+    guard let weights = foldableWeights(of: node),
+      var map = ChannelMap(
+        factors: [1], offsets: [0],
+        channels: weights.dimensions[AffineFolding.channelAxis(of: node)])
+    else { return nil }
+    let channels = map.factors.count
     var last: [Node] = []
     while let output = node.outputs[0],
       let next = uses.onlyReader(of: last.last?.outputs[0] ?? output),
@@ -74,9 +95,7 @@ public struct AffineFolding {
       map.follow(with: step)
       last.append(next)
     }
-    guard let end = last.last, store(map, in: node, weights) else { return }
-    node.outputs = end.outputs.prefix(1).map { $0 }
-    for folded in last { removed.insert(ObjectIdentifier(folded)) }
+    return last.isEmpty ? nil : Folding(node: node, weights: weights, map: map, followers: last)
   }
 
   /// The weights, if the node is a convolution whose weights and bias are float32 constants.
@@ -93,9 +112,8 @@ public struct AffineFolding {
     return weights
   }
 
-  private func channelCount(of node: Node, _ weights: TensorData) -> Int? {
-    weights.dimensions[node.isONNX("Conv") ? 0 : 1]
-  }
+  /// The axis of the weights that the results' channels go along.
+  private static func channelAxis(of node: Node) -> Int { node.isONNX("Conv") ? 0 : 1 }
 
   /// What a node does to each channel of `input`; nil if it does anything else.
   private static func map(
@@ -151,37 +169,33 @@ public struct AffineFolding {
     return values.map(Double.init)
   }
 
-  private mutating func store(_ map: ChannelMap, in node: Node, _ weights: TensorData) -> Bool {
-    guard var values = weights.float32Values else { return false }
+  /// Puts a folding in place, unless numbers have become too large: `multiplied` is nil then.
+  private mutating func store(_ folding: Folding, _ multiplied: TensorData?) {
+    guard let multiplied else { return }
+    let (node, map) = (folding.node, folding.map)
     let channels = map.factors.count
-    let isConvolution = node.isONNX("Conv")
-    let inner = weights.dimensions[(isConvolution ? 1 : 2)...].reduce(1, *)
-    var start = 0
-    while inner > 0, start < values.count {
-      let factor = map.factors[start / inner % channels]
-      for index in start..<start + inner { values[index] = Float(Double(values[index]) * factor) }
-      start += inner
-    }
     var bias = map.offsets
     if node.inputs.count > 2, let old = node.inputs[2] {
-      guard let old = old.constant?.float32Values, old.count == channels else { return false }
+      guard let old = old.constant?.float32Values, old.count == channels else { return }
       for channel in 0..<channels { bias[channel] += Double(old[channel]) * map.factors[channel] }
     }
     let floats = bias.map { Float($0) }
-    let largest = values.reduce(0) { max($0, $1.magnitude.bitPattern) }
-    guard largest < Float.infinity.bitPattern, floats.allSatisfy(\.isFinite) else { return false }
-    weights.packed?.release()
+    guard floats.allSatisfy(\.isFinite) else { return }
+    folding.weights.packed?.release()
     let base = node.inputs[1]?.name ?? node.displayName
     let biasName = node.inputs.count > 2 ? node.inputs[2]?.name : nil
     node.inputs = [
       node.inputs[0],
-      constant(base + "_folded", values, weights.dimensions),
-      constant((biasName ?? base + "_bias") + "_folded", floats, [channels]),
+      constant(base + "_folded", multiplied),
+      constant(
+        (biasName ?? base + "_bias") + "_folded",
+        TensorData(float32: floats, dimensions: [channels])),
     ]
-    return true
+    node.outputs = folding.followers.last?.outputs.prefix(1).map { $0 } ?? node.outputs
+    for folded in folding.followers { removed.insert(ObjectIdentifier(folded)) }
   }
 
-  private mutating func constant(_ base: String, _ values: [Float], _ dimensions: [Int]) -> Value {
+  private mutating func constant(_ base: String, _ data: TensorData) -> Value {
     var name = base
     var number = 1
     while !names.insert(name).inserted {
@@ -189,7 +203,7 @@ public struct AffineFolding {
       name = "\(base)_\(number)"
     }
     let value = Value(name: name)
-    value.initializer = TensorData(float32: values, dimensions: dimensions)
+    value.initializer = data
     graph.initializers.append(value)
     return value
   }

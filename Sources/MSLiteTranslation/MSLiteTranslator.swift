@@ -46,10 +46,12 @@ public enum MSLiteTranslator {
   /// Brings a model into the form that `translate` takes: raises its operators, writes those that
   /// the format doesn't have in others, and folds what follows convolutions into them.
   ///
-  /// - Parameter inputShapes: shapes of inputs that the model leaves open, by name.
+  /// - Parameters:
+  ///   - inputShapes: shapes of inputs that the model leaves open, by name.
+  ///   - pool: computes folded weights.
   /// - Throws: operators that can't be raised or that the format doesn't have, all of them.
   public static func prepare(
-    _ model: Model, inputShapes: [String: [Int]] = [:]
+    _ model: Model, inputShapes: [String: [Int]] = [:], pool: WorkerPool = WorkerPool(threads: 1)
   ) throws(Failure) {
     try OpsetUpgrade.raise(model, to: operatorSetVersion)
     try BranchInlining.apply(to: model.graph, inputShapes: inputShapes)
@@ -60,7 +62,7 @@ public enum MSLiteTranslator {
     SoftmaxRejoining.apply(to: model.graph)
     ActivationRewrites.apply(to: model.graph)
     GeluJoining.apply(to: model.graph)
-    AffineFolding.apply(to: model.graph)
+    AffineFolding.apply(to: model.graph, pool: pool)
     PointwiseMerging.apply(to: model.graph)
   }
 

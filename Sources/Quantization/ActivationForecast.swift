@@ -1,4 +1,4 @@
-import Glibc
+import CKernels
 import ModelGraph
 
 /// What a network says of its own activations before any data is seen: inputs are taken as
@@ -94,52 +94,28 @@ struct ActivationForecast {
     let kernel = weights.dimensions[2...].reduce(1, *)
     let groups = max(1, Int(node.int("group") ?? 1))
     guard perGroup * groups == source.count, rows % groups == 0, rows > 0 else { return nil }
-    var means =
-      constant(node, 2)?.float32Values?.map(Double.init) ?? Array(repeating: 0, count: rows)
-    guard means.count == rows else { return nil }
+    let biases = constant(node, 2)?.float32Values ?? Array(repeating: 0, count: rows)
+    guard biases.count == rows else { return nil }
+    var means = biases.map(Double.init)
     var variances = [Double](repeating: 0, count: rows)
     let (inputMeans, inputVariances) = (source.means, source.variances)
-    FloatReader.withFloats(packed, .float32, 0..<rows * perGroup * kernel) { values in
-      inputMeans.withUnsafeBufferPointer { inputMeans in
-        inputVariances.withUnsafeBufferPointer { inputVariances in
-          for row in 0..<rows {
+    let count = perGroup * kernel
+    inputMeans.withUnsafeBufferPointer { inputMeans in
+      inputVariances.withUnsafeBufferPointer { inputVariances in
+        FloatReader.forEachPart(packed, .float32, rowLength: count) { first, values in
+          guard let weights = values.baseAddress, let mean = inputMeans.baseAddress,
+            let variance = inputVariances.baseAddress
+          else { return }
+          for row in first..<first + values.count / count {
             let channels = row / (rows / groups) * perGroup
-            ActivationForecast.add(
-              values[(row * perGroup * kernel)..<((row + 1) * perGroup * kernel)],
-              inputMeans[channels..<channels + perGroup],
-              inputVariances[channels..<channels + perGroup], &means[row], &variances[row])
+            gs_forecast_sum(
+              weights + (row - first) * count, perGroup, kernel, mean + channels,
+              variance + channels, ActivationForecast.correlation, &means[row], &variances[row])
           }
         }
       }
     }
     return ChannelForecast(base: output, means: means, variances: variances)
-  }
-
-  /// Adds what the weights of an output make of the input's channels.
-  private static func add(
-    _ weights: Slice<UnsafeBufferPointer<Float>>, _ inputMeans: Slice<UnsafeBufferPointer<Double>>,
-    _ inputVariances: Slice<UnsafeBufferPointer<Double>>, _ mean: inout Double,
-    _ variance: inout Double
-  ) {
-    let weights = UnsafeBufferPointer(rebasing: weights)
-    let inputMeans = UnsafeBufferPointer(rebasing: inputMeans)
-    let inputVariances = UnsafeBufferPointer(rebasing: inputVariances)
-    guard !inputMeans.isEmpty else { return }
-    let kernel = weights.count / inputMeans.count
-    let correlation = ActivationForecast.correlation
-    var (first, second) = (mean, 0.0)
-    for channel in inputMeans.indices {
-      var (sum, squares) = (0.0, 0.0)
-      for index in channel &* kernel..<(channel &+ 1) &* kernel {
-        let weight = Double(weights[index])
-        sum += weight
-        squares += weight * weight
-      }
-      first += sum * inputMeans[channel]
-      second +=
-        inputVariances[channel] * ((1 - correlation) * squares + correlation * sum * sum)
-    }
-    (mean, variance) = (first, second)
   }
 
   private mutating func arithmetic(

@@ -62,27 +62,38 @@ struct ChannelForecast {
 
   /// The mean of each channel.
   var means: [Double] {
-    let weights = ChannelForecast.points.map(\.weight)
-    return (0..<count).map { mean($0, weights) }
+    switch form {
+    case .normal(let means, _): means
+    case .sampled(let values): (0..<count).map { ChannelForecast.mean(values, $0) }
+    }
   }
 
   /// The variance of each channel.
   var variances: [Double] {
-    let weights = ChannelForecast.points.map(\.weight)
-    return (0..<count).map { channel in
-      let mean = mean(channel, weights)
-      var variance = 0.0
-      for point in weights.indices {
-        let difference = sample(channel, point) - mean
-        variance += difference * difference * weights[point]
+    switch form {
+    case .normal(_, let deviations): deviations.map { $0 * $0 * ChannelForecast.spread }
+    case .sampled(let values):
+      (0..<count).map { channel in
+        let mean = ChannelForecast.mean(values, channel)
+        let first = channel * ChannelForecast.points.count
+        var variance = 0.0
+        for (point, weight) in ChannelForecast.weights.enumerated() {
+          let difference = values[first + point] - mean
+          variance += difference * difference * weight
+        }
+        return variance
       }
-      return variance
     }
   }
 
-  private func mean(_ channel: Int, _ weights: [Double]) -> Double {
+  private static let weights = points.map(\.weight)
+  /// The variance of `points` themselves.
+  private static let spread = points.reduce(0) { $0 + $1.position * $1.position * $1.weight }
+
+  private static func mean(_ values: [Double], _ channel: Int) -> Double {
+    let first = channel * points.count
     var mean = 0.0
-    for point in weights.indices { mean += sample(channel, point) * weights[point] }
+    for (point, weight) in weights.enumerated() { mean += values[first + point] * weight }
     return mean
   }
 

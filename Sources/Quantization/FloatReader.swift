@@ -29,22 +29,24 @@ package enum FloatReader {
     }
   }
 
-  /// Lends all elements in order, `length` at a time (fewer at the end), so that what has to be copied
-  /// stays in the cache.
+  /// Lends all elements in order, some rows of `rowLength` at a time, so that what has to be copied stays
+  /// in the cache.
   static func forEachPart(
-    _ bytes: Bytes, _ type: ElementType, length: Int,
-    _ body: (_ first: Int, _ floats: UnsafeBufferPointer<Float>) -> Void
+    _ bytes: Bytes, _ type: ElementType, rowLength: Int = 1,
+    _ body: (_ firstRow: Int, _ floats: UnsafeBufferPointer<Float>) -> Void
   ) {
     let count = bytes.count / width(type)
-    for first in stride(from: 0, to: count, by: max(1, length)) {
-      withFloats(bytes, type, first..<min(count, first + length)) { body(first, $0) }
+    let rowLength = max(1, rowLength)
+    let length = max(1, (16 << 10) / rowLength) * rowLength
+    for first in stride(from: 0, to: count, by: length) {
+      withFloats(bytes, type, first..<min(count, first + length)) { body(first / rowLength, $0) }
     }
   }
 
   /// The largest magnitude; infinite or NaN if an element is.
   static func largestMagnitude(_ bytes: Bytes, _ type: ElementType) -> Float {
     var all: Float = 0
-    forEachPart(bytes, type, length: 16 << 10) { _, floats in
+    forEachPart(bytes, type) { _, floats in
       var largest: Float = 0
       guard let base = floats.baseAddress else { return }
       let isFinite = gs_scan(base, floats.count, &largest) != 0

@@ -107,6 +107,42 @@ import Testing
     }
   }
 
+  /// One move after the other, each the first of those that gain most, in exact integers.
+  private func balanced(
+    _ integers: [Int32], _ errors: [Int32], _ means: [Int32], _ range: ClosedRange<Int32>
+  ) -> [Int32] {
+    let (step, unit) = (Int64(1 << 24), Int64(64 * 64))
+    var (integers, errors) = (integers, errors.map(Int64.init))
+    let means = means.map(Int64.init)
+    for _ in 0..<min(400, integers.count) {
+      let total = zip(means, errors).reduce(0) { $0 + $1.0 * $1.1 }
+      var best: (gain: Int64, index: Int, direction: Int32)?
+      for index in integers.indices {
+        let gradient = errors[index] * unit + means[index] * total
+        let gain = 2 * abs(gradient) - (unit + means[index] * means[index]) * step
+        let direction: Int32 = gradient > 0 ? -1 : 1
+        guard gain > best?.gain ?? 0, range.contains(integers[index] + direction) else { continue }
+        best = (gain, index, direction)
+      }
+      guard let best else { break }
+      integers[best.index] += best.direction
+      errors[best.index] += Int64(best.direction) * step
+    }
+    return integers
+  }
+
+  @Test func eachMoveIsTheOneThatGainsMost() {
+    var numbers = TestNumbers(seed: 31)
+    for (size, reach) in [(1, 64), (15, 64), (16, 64), (40, 1024), (576, 200), (1152, 30), (2000, 8)] {
+      var integers = (0..<size).map { _ in Int32(numbers.integer(-8...7)) }
+      var errors = (0..<size).map { _ in Int32(numbers.integer(-(1 << 23)...(1 << 23))) }
+      let means = (0..<size).map { _ in Int32(numbers.integer(-reach...reach)) }
+      let expected = balanced(integers, errors, means, -8...7)
+      gs_balance_means(&integers, &errors, means, size, -8, 7)
+      #expect(integers == expected, "\(size) weights")
+    }
+  }
+
   @Test func momentsAreTheSums() {
     var numbers = TestNumbers(seed: 5)
     for size in Self.sizes {

@@ -54,6 +54,11 @@ double gs_excess_squares(const float *magnitudes, size_t count, float bound);
 /// odd one from the larger.
 void gs_limit_pairs(int32_t *integers, size_t count, int32_t most);
 
+/// Adds the expected mean and variance of a weighted sum over `kernel` positions of `channels` quantities;
+/// `correlation` is that of two positions of a channel.
+void gs_forecast_sum(const float *weights, size_t channels, size_t kernel, const double *means,
+                     const double *variances, double correlation, double *mean, double *variance);
+
 /// With p = integer - zero_point: sums of p, p*p, value, value*p and value*value.
 void gs_moments(const float *values, const int32_t *integers, size_t count, int32_t zero_point,
                 int64_t *sum_p, int64_t *sum_pp, double *sum_v, double *sum_vp, double *sum_vv);

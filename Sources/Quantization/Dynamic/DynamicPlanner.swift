@@ -230,13 +230,13 @@ public struct DynamicPlanner {
     let places = plan.products.indices.filter { plan.products[$0].divisors != nil }
     let work = places.map { place in
       let product = plan.products[place]
-      return (product.weights.constant, product.divisors ?? [], product.isTransposed)
+      let factors = product.divisors?.map(Double.init) ?? []
+      return (product.weights.constant, factors, product.isTransposed ? 1 : 0)
     }
     let multiplied = pool.map(work.count) { number in
-      let (source, divisors, isTransposed) = work[number]
-      return source.flatMap {
-        DynamicSmoothing.multiplied($0, by: divisors, isTransposed: isTransposed)
-      }
+      let (source, factors, axis) = work[number]
+      return source?.dimensions.count == 2 && source?.dimensions[axis] == factors.count
+        ? source?.multiplied(by: factors, along: axis) : nil
     }
     for (place, source) in zip(places, multiplied) {
       if source == nil { plan.products[place].divisors = nil }

@@ -123,49 +123,20 @@ enum DynamicSmoothing {
     var variances = [Float](repeating: 0, count: count)
     means.withUnsafeMutableBufferPointer { means in
       variances.withUnsafeMutableBufferPointer { variances in
-        FloatReader.forEachPart(bytes, layer.weights.elementType, length: count) { first, row in
-          let (offset, gain) = (layer.offsets[first / count], layer.gains[first / count])
-          let power = gain * gain
-          for channel in 0..<count {
-            means[channel] += offset * row[channel]
-            variances[channel] += power * row[channel] * row[channel]
+        FloatReader.forEachPart(bytes, layer.weights.elementType, rowLength: count) {
+          first, weights in
+          for row in 0..<weights.count / count {
+            let (offset, gain) = (layer.offsets[first + row], layer.gains[first + row])
+            let power = gain * gain
+            for channel in 0..<count {
+              let weight = weights[row &* count &+ channel]
+              means[channel] += offset * weight
+              variances[channel] += power * weight * weight
+            }
           }
         }
       }
     }
     return zip(means, variances).map { max(0, $0 + deviations * $1.squareRoot()) }
-  }
-
-  /// A matrix of weights with each input's multiplied by its factor: rows, or columns where it is
-  /// transposed to `[outputs, inputs]`.
-  static func multiplied(
-    _ weights: TensorData, by factors: [Float], isTransposed: Bool
-  ) -> TensorData? {
-    guard weights.elementType == .float32, let packed = weights.packed,
-      weights.dimensions.count == 2, weights.dimensions[isTransposed ? 1 : 0] == factors.count
-    else { return nil }
-    let (rows, columns) = (weights.dimensions[0], weights.dimensions[1])
-    let bytes = [UInt8](unsafeUninitializedCapacity: packed.count) { target, count in
-      let result = UnsafeMutableRawBufferPointer(target)
-      packed.withUnsafeBytes { source in
-        func multiply(_ place: Int, by factor: Float) {
-          let bits = source.loadUnaligned(fromByteOffset: 4 * place, as: UInt32.self)
-          let product = Float(bitPattern: UInt32(littleEndian: bits)) * factor
-          result.storeBytes(
-            of: product.bitPattern.littleEndian, toByteOffset: 4 * place, as: UInt32.self)
-        }
-        for row in 0..<rows {
-          if isTransposed {
-            for column in 0..<columns { multiply(row * columns + column, by: factors[column]) }
-          } else {
-            let factor = factors[row]
-            for column in 0..<columns { multiply(row * columns + column, by: factor) }
-          }
-        }
-      }
-      count = packed.count
-    }
-    return TensorData(
-      elementType: .float32, dimensions: weights.dimensions, storage: .packed(Bytes(bytes)))
   }
 }
