@@ -133,7 +133,9 @@ import Testing
 
   @Test func eachMoveIsTheOneThatGainsMost() {
     var numbers = TestNumbers(seed: 31)
-    for (size, reach) in [(1, 64), (15, 64), (16, 64), (40, 1024), (576, 200), (1152, 30), (2000, 8)] {
+    for (size, reach) in [
+      (1, 64), (15, 64), (16, 64), (40, 1024), (576, 200), (1152, 30), (2000, 8),
+    ] {
       var integers = (0..<size).map { _ in Int32(numbers.integer(-8...7)) }
       var errors = (0..<size).map { _ in Int32(numbers.integer(-(1 << 23)...(1 << 23))) }
       let means = (0..<size).map { _ in Int32(numbers.integer(-reach...reach)) }
