@@ -9,6 +9,10 @@ DISPATCHED void gs_widen_int8(const int8_t *in, size_t count, int16_t *out) {
   for (size_t i = 0; i < count; i++) out[i] = in[i];
 }
 
+DISPATCHED void gs_narrow_int16(const int16_t *in, size_t count, uint8_t *out) {
+  for (size_t i = 0; i < count; i++) out[i] = (uint8_t)in[i];
+}
+
 void gs_count_integers(const int16_t *values, size_t count, uint32_t *counts) {
   for (size_t i = 0; i < count; i++) counts[values[i] + OFFSET]++;
 }

@@ -85,7 +85,11 @@ public struct FixedWidthCode {
     switch bits {
     case 8:
       CodedWeights(
-        compression: .none, bytes: integers.map { UInt8(bitPattern: Int8(truncatingIfNeeded: $0)) })
+        compression: .none,
+        bytes: [UInt8](unsafeUninitializedCapacity: integers.count) { bytes, count in
+          count = integers.count
+          if let out = bytes.baseAddress { gs_narrow_int16(integers, count, out) }
+        })
     case 16:
       CodedWeights(
         compression: .none, bytes: integers.map(\.littleEndian).withUnsafeBytes(Array.init))

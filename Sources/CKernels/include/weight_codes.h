@@ -7,6 +7,8 @@
 
 /// Widens 8-bit integers.
 void gs_widen_int8(const int8_t *in, size_t count, int16_t *out);
+/// The low byte of each integer.
+void gs_narrow_int16(const int16_t *in, size_t count, uint8_t *out);
 
 /// Adds how often each integer occurs.
 void gs_count_integers(const int16_t *values, size_t count, uint32_t *counts);

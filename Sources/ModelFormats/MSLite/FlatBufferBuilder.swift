@@ -60,18 +60,48 @@ final class FlatBufferBuilder: @unchecked Sendable {
 
   /// A table with these fields; defaults are left out.
   func table(_ table: MSLiteSchema.Table, _ entries: [(field: String, entry: Entry)]) -> UInt32 {
-    let start = gs_fb_start_table(handle)
-    for (name, entry) in entries {
+    make(fields(table, entries))
+  }
+
+  /// That many tables with the same fields.
+  func tables(
+    _ table: MSLiteSchema.Table, _ entries: [(field: String, entry: Entry)], count: Int
+  ) -> [UInt32] {
+    let fields = fields(table, entries)
+    return (0..<count).map { _ in make(fields) }
+  }
+
+  /// A field that is written.
+  private enum Field {
+    case scalar(number: UInt16, bits: UInt64, width: Int)
+    case reference(number: UInt16, UInt32)
+  }
+
+  private func fields(
+    _ table: MSLiteSchema.Table, _ entries: [(field: String, entry: Entry)]
+  ) -> [Field] {
+    entries.compactMap { name, entry in
       guard let number = table.number(of: name) else {
         preconditionFailure("\(table.name) has no field \(name)")
       }
       let field = table.fields[Int(number)]
       switch (entry, field.type) {
       case (.bits(let bits), .scalar(let width, _)) where bits != field.defaultBits:
-        gs_fb_scalar(handle, number, bits, width)
-      case (.forced(let bits), .scalar(let width, _)): gs_fb_scalar(handle, number, bits, width)
-      case (.reference(let offset), _): gs_fb_reference(handle, number, offset)
-      default: break
+        return .scalar(number: number, bits: bits, width: width)
+      case (.forced(let bits), .scalar(let width, _)):
+        return .scalar(number: number, bits: bits, width: width)
+      case (.reference(let offset), _): return .reference(number: number, offset)
+      default: return nil
+      }
+    }
+  }
+
+  private func make(_ fields: [Field]) -> UInt32 {
+    let start = gs_fb_start_table(handle)
+    for field in fields {
+      switch field {
+      case .scalar(let number, let bits, let width): gs_fb_scalar(handle, number, bits, width)
+      case .reference(let number, let offset): gs_fb_reference(handle, number, offset)
       }
     }
     return gs_fb_end_table(handle, start)

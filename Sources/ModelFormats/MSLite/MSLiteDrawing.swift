@@ -142,7 +142,7 @@ struct MSLiteDrawing {
         ("scale", .forced(0)), ("zeroPoint", .forced(0)),
         ("numBits", .bits(UInt64(constant.storage.bits))),
       ]
-      return (0..<constant.channelCount).map { _ in builder.table(table, entries) }
+      return builder.tables(table, entries, count: constant.channelCount)
     }
     return tensor.quantization.map { parameters in
       builder.table(
