@@ -78,8 +78,9 @@ extension KeyTable {
         "quant_strategy", .words(of: WeightQuantStrategy.self), default: "MAX_MIN",
         for: [.weight, .full],
         "What the integers are fitted to: the weights (MAX_MIN) or the output on samples (GPTQ, "
-          + "weights of up to 8 bits; with bit_num=0 once the bits of each tensor are chosen, with "
-          + "FULL_QUANT on the calibration samples)."),
+          + "weights of up to 8 bits; with bit_num=0 once the bits of each tensor are chosen; with "
+          + "FULL_QUANT on the calibration samples, and only kept if the model's results are no worse "
+          + "for it)."),
       Setting(
         "update_mindir", .boolean, default: "true", for: .fixedBit, "Has no known effect.",
         idle: "nothing reads it"),

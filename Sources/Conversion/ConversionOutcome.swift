@@ -98,6 +98,8 @@ public struct FullFacts: Sendable {
   public var integerShare: Double?
   /// How the ranges did against MAX_MIN's; nil where they weren't compared.
   public var rangeTrial: RangeTrialFacts?
+  /// How weights rounded on samples did against plain ones; nil where none were rounded so.
+  public var roundingTrial: RoundingTrialFacts?
 }
 
 /// What the reports about distributions rest on.

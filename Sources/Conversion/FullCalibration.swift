@@ -49,12 +49,25 @@ extension FullConversion {
     return (model, planner.plan(model.graph, unusable: unusable))
   }
 
-  /// The weights that are rounded on samples, by the operation's number; none unless that is asked
-  /// for. The copy that runs has its activations quantized, so that layers see what they will get.
-  func roundedOnSamples(
+  /// The weights that are rounded on samples, by the operation's number, where the results are no
+  /// worse for it; none unless that is asked for.
+  ///
+  /// - Returns: the weights, and how the two did; nil where none can be rounded so.
+  func betterRounding(
+    _ calibrated: Calibrated, _ samples: CalibrationSet
+  ) throws(Failure) -> (rounded: [Int: RoundedWeights], trial: RoundingTrialFacts?) {
+    guard job.roundsOnSamples else { return ([:], nil) }
+    let rounded = try roundedOnSamples(calibrated, samples)
+    guard !rounded.isEmpty else { return ([:], nil) }
+    let trial = try FullTrial(conversion: self, calibrated: calibrated, samples: samples)
+      .compareRounding(rounded)
+    return (trial.prefersPlain ? [:] : rounded, trial)
+  }
+
+  /// The copy that runs has its activations quantized, so that layers see what they will get.
+  private func roundedOnSamples(
     _ calibrated: Calibrated, _ samples: CalibrationSet
   ) throws(Failure) -> [Int: RoundedWeights] {
-    guard job.roundsOnSamples else { return [:] }
     let (running, plan) = try copy(calibrated)
     let operations = FullQuantizer(plan, full.settings, facts: calibrated.facts, pool: pool)
       .applyToActivations(of: running.graph)

@@ -42,8 +42,8 @@ struct FullConversion {
     }
     var calibrated = try calibrate(model, plan, samples)
     if let whole = calibrated.wholeRangeFacts {
-      let trial = try RangeTrial(conversion: self, calibrated: calibrated, samples: samples)
-        .run(against: whole)
+      let trial = try FullTrial(conversion: self, calibrated: calibrated, samples: samples)
+        .compareRanges(with: whole)
       outcome.full?.rangeTrial = trial
       if trial.prefersWholeRanges { calibrated.facts = whole }
     }
@@ -54,8 +54,9 @@ struct FullConversion {
     outcome.full?.integerShare = integerShare(plan, MultiplyAdds(shapes: calibrated.shapes))
     var warnings = CalibrationWarnings(graph: model.graph, facts: calibrated.facts).diagnostics
     var outline = ReportOutline(model.graph, absorbing: plan.operations)
-    let rounded = try roundedOnSamples(calibrated, samples)
-    if job.roundsOnSamples, rounded.isEmpty {
+    let (rounded, rounding) = try betterRounding(calibrated, samples)
+    outcome.full?.roundingTrial = rounding
+    if job.roundsOnSamples, rounding == nil {
       warnings.append(SampledRounding.nothingRounded(job.modelPath))
     }
     let (operations, pairs) = try quantize(model, plan, calibrated.facts, rounded)

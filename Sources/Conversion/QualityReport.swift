@@ -10,7 +10,8 @@ public struct QualityReport: Sendable {
     public var cosine: Double
     /// The least cosine of a single sample.
     public var worstCosine: Double
-    /// Signal to quantization noise in decibels; infinite without noise.
+    /// Signal to quantization noise in decibels; infinite without noise, minus infinity where nothing
+    /// is left of the signal.
     public var signalToNoise: Double
     /// In how many rows the largest element stands in the same place, and of how many; nil where
     /// the result doesn't look like scores.
@@ -79,8 +80,10 @@ struct PairSums {
     return norm > 0 ? products / norm : 0
   }
 
-  /// Signal to noise in decibels.
+  /// Signal to noise in decibels: infinite without noise, minus infinity without signal or where
+  /// anything isn't finite.
   var signalToNoise: Double {
-    differences > 0 ? 10 * log10(float / differences) : .infinity
+    guard float.isFinite, differences.isFinite else { return -.infinity }
+    return differences > 0 ? 10 * log10(float / differences) : .infinity
   }
 }

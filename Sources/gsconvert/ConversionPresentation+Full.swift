@@ -33,6 +33,18 @@ extension ConversionPresentation {
       }
     }
     guard let full = outcome.full else { return lines }
+    lines += trialLines(full)
+    let share = full.integerShare.map { ", \(NumberText.fixed($0 * 100, 1)) % of multiply-adds," }
+    lines.append(
+      "integer    \(full.integerOperatorCount) of "
+        + "\(full.integerOperatorCount + full.floatOperators.count) operators with weights"
+        + "\(share ?? "") run in integers on \(full.runtime)")
+    return lines
+  }
+
+  /// What was tried in two ways, and which of them was taken.
+  private func trialLines(_ full: FullFacts) -> [String] {
+    var lines: [String] = []
     if let trial = full.rangeTrial {
       let (least, whole) = (decibels(trial.chosen), decibels(trial.whole))
       lines.append(
@@ -40,11 +52,13 @@ extension ConversionPresentation {
           ? "ranges     MAX_MIN: \(whole), with the least error of each tensor \(least)"
           : "ranges     least error of each tensor: \(least), with MAX_MIN \(whole)")
     }
-    let share = full.integerShare.map { ", \(NumberText.fixed($0 * 100, 1)) % of multiply-adds," }
-    lines.append(
-      "integer    \(full.integerOperatorCount) of "
-        + "\(full.integerOperatorCount + full.floatOperators.count) operators with weights"
-        + "\(share ?? "") run in integers on \(full.runtime)")
+    if let trial = full.roundingTrial {
+      let (sampled, plain) = (decibels(trial.sampled), decibels(trial.plain))
+      lines.append(
+        trial.prefersPlain
+          ? "rounding   without samples: \(plain), with GPTQ \(sampled)"
+          : "rounding   GPTQ: \(sampled), without samples \(plain)")
+    }
     return lines
   }
 
@@ -75,6 +89,7 @@ extension ConversionPresentation {
       ("samples", .integer(full.sampleCount)),
       ("calibrationSeconds", .number(full.calibrationSeconds)),
       ("ranges", full.rangeTrial.map(json) ?? .null),
+      ("rounding", full.roundingTrial.map(json) ?? .null),
       ("integerOperators", .integer(full.integerOperatorCount)),
       ("quantizedActivations", .integer(full.activationCount)),
       ("integerShare", full.integerShare.map { .number($0) } ?? .null),
@@ -96,6 +111,13 @@ extension ConversionPresentation {
     .object([
       ("taken", .string(trial.prefersWholeRanges ? "MAX_MIN" : "AUTO")),
       ("autoSqnr", .number(trial.chosen)), ("maxMinSqnr", .number(trial.whole)),
+    ])
+  }
+
+  private func json(_ trial: RoundingTrialFacts) -> JSONValue {
+    .object([
+      ("taken", .string(trial.prefersPlain ? "MAX_MIN" : "GPTQ")),
+      ("gptqSqnr", .number(trial.sampled)), ("maxMinSqnr", .number(trial.plain)),
     ])
   }
 

@@ -173,7 +173,8 @@ struct ConversionPresentation {
   }
 
   func decibels(_ value: Double) -> String {
-    value.isFinite ? NumberText.fixed(value, 1) + " dB" : "exact"
+    if value == -.infinity { return "none" }
+    return value.isFinite ? NumberText.fixed(value, 1) + " dB" : "exact"
   }
 
   private var forecast: [String] {

@@ -50,19 +50,29 @@ import Testing
   /// The errors of weights are a part of all only, so that less is gained than with floats.
   @Test(arguments: [false, true], ["", "per_channel=false", "bias_correction=false"])
   func weightsAreRoundedOnSamplesToo(writesMSLite: Bool, key: String) throws {
-    let ratios = try ["", Self.gptq].map { section in
-      try inSampleFolder(full: "\(key)\n\(section)") { _, job in
-        var job = try job(1)
-        job.writesMSLite = writesMSLite
-        if writesMSLite { job.full?.settings.profile = .mindSporeLite }
-        #expect(job.roundsOnSamples == !section.isEmpty)
-        let (outcome, warnings) = try Converter(job).run()
-        #expect(warnings.isEmpty)
-        return try #require(outcome.quality?.outputs.first).signalToNoise
-      }
+    let plain = try compared(key, writesMSLite: writesMSLite)
+    let sampled = try compared("\(key)\n\(Self.gptq)", writesMSLite: writesMSLite)
+    #expect(plain.trial == nil)
+    let trial = try #require(sampled.trial)
+    #expect(trial.sampled > trial.plain - 0.5, "\(trial)")
+    #expect(trial.sampled != trial.plain)
+    #expect(plain.signalToNoise == trial.plain)
+    #expect(sampled.signalToNoise == max(trial.sampled, trial.plain))
+  }
+
+  private func compared(
+    _ full: String, writesMSLite: Bool
+  ) throws -> (signalToNoise: Double, trial: RoundingTrialFacts?) {
+    try inSampleFolder(full: full) { _, job in
+      var job = try job(1)
+      job.writesMSLite = writesMSLite
+      if writesMSLite { job.full?.settings.profile = .mindSporeLite }
+      #expect(job.roundsOnSamples == full.hasSuffix(Self.gptq))
+      let (outcome, warnings) = try Converter(job).run()
+      #expect(warnings.isEmpty)
+      let output = try #require(outcome.quality?.outputs.first)
+      return (output.signalToNoise, outcome.full?.roundingTrial)
     }
-    #expect(ratios[1] > ratios[0] - 0.5, "\(ratios) dB without samples and with")
-    #expect(ratios[1] != ratios[0])
   }
 
   @Test func roundingOnSamplesDependsOnNoThreads() throws {
