@@ -23,7 +23,7 @@ public struct AffineFolding {
     var pass = AffineFolding(graph)
     let foldings = graph.nodes.compactMap(pass.folding)
     let work = foldings.map { ($0.weights, $0.map.factors, $0.channelAxis) }
-    let multiplied = pool.map(work.count) { number in
+    let multiplied = pool.map(costs: work.map(\.0.elementCount)) { number in
       let (weights, factors, axis) = work[number]
       return weights.multiplied(by: factors, along: axis)
     }

@@ -55,9 +55,10 @@ struct ActivationForecast {
       return ActivationForecast.input(source, isMoved: true)
     case "GlobalAveragePool", "ReduceMean":
       guard let source = first(node, depth) else { return nil }
+      let (means, variances) = source.moments
       return ChannelForecast(
-        base: output, means: source.means,
-        variances: source.variances.map { $0 * ActivationForecast.averagedShare })
+        base: output, means: means,
+        variances: variances.map { $0 * ActivationForecast.averagedShare })
     case "Identity", "Dropout", "Flatten", "AveragePool", "MaxPool", "Resize", "Upsample", "Pad":
       return first(node, depth)
     default:
@@ -98,7 +99,7 @@ struct ActivationForecast {
     guard biases.count == rows else { return nil }
     var means = biases.map(Double.init)
     var variances = [Double](repeating: 0, count: rows)
-    let (inputMeans, inputVariances) = (source.means, source.variances)
+    let (inputMeans, inputVariances) = source.moments
     let count = perGroup * kernel
     inputMeans.withUnsafeBufferPointer { inputMeans in
       inputVariances.withUnsafeBufferPointer { inputVariances in
@@ -139,7 +140,9 @@ struct ActivationForecast {
   private static func independent(
     _ a: ChannelForecast, _ b: ChannelForecast, _ operatorType: String, _ output: Value
   ) -> ChannelForecast? {
-    let (means, variances) = (zip(a.means, b.means), zip(a.variances, b.variances))
+    let (first, second) = (a.moments, b.moments)
+    let means = zip(first.means, second.means)
+    let variances = zip(first.variances, second.variances)
     switch operatorType {
     case "Add":
       return ChannelForecast(base: output, means: means.map(+), variances: variances.map(+))
@@ -164,8 +167,9 @@ struct ActivationForecast {
     var variances: [Double] = []
     for input in node.inputs {
       guard let input, let part = find(input, depth: depth) else { return nil }
-      means += part.means
-      variances += part.variances
+      let moments = part.moments
+      means += moments.means
+      variances += moments.variances
     }
     return ChannelForecast(base: output, means: means, variances: variances)
   }

@@ -36,78 +36,78 @@ struct ChannelForecast {
     form = .normal(means: means, deviations: variances.map { max(0, $0).squareRoot() })
   }
 
-  /// A channel's value at one of `points`.
-  @inline(__always)
-  private func sample(_ channel: Int, _ point: Int) -> Double {
-    switch form {
-    case .normal(let means, let deviations):
-      means[channel] + deviations[channel] * ChannelForecast.points[point].position
-    case .sampled(let values): values[channel * ChannelForecast.points.count + point]
-    }
-  }
-
-  /// The same with other samples of each channel.
-  private func with(_ sample: (_ channel: Int, _ point: Int) -> Double) -> ChannelForecast {
-    let points = ChannelForecast.points.count
-    var result = self
-    result.form = .sampled(
-      [Double](unsafeUninitializedCapacity: count * points) { values, used in
-        for channel in 0..<count {
-          for point in 0..<points { values[channel * points + point] = sample(channel, point) }
-        }
-        used = count * points
-      })
-    return result
-  }
-
-  /// The mean of each channel.
-  var means: [Double] {
-    switch form {
-    case .normal(let means, _): means
-    case .sampled(let values): (0..<count).map { ChannelForecast.mean(values, $0) }
-    }
-  }
-
-  /// The variance of each channel.
-  var variances: [Double] {
-    switch form {
-    case .normal(_, let deviations): deviations.map { $0 * $0 * ChannelForecast.spread }
-    case .sampled(let values):
-      (0..<count).map { channel in
-        let mean = ChannelForecast.mean(values, channel)
-        let first = channel * ChannelForecast.points.count
-        var variance = 0.0
-        for (point, weight) in ChannelForecast.weights.enumerated() {
-          let difference = values[first + point] - mean
-          variance += difference * difference * weight
-        }
-        return variance
-      }
-    }
-  }
-
+  private static let positions = points.map(\.position)
   private static let weights = points.map(\.weight)
   /// The variance of `points` themselves.
   private static let spread = points.reduce(0) { $0 + $1.position * $1.position * $1.weight }
 
-  private static func mean(_ values: [Double], _ channel: Int) -> Double {
-    let first = channel * points.count
-    var mean = 0.0
-    for (point, weight) in weights.enumerated() { mean += values[first + point] * weight }
-    return mean
+  /// Each channel's value at each of `points`.
+  private var samples: [Double] {
+    guard case .normal(let means, let deviations) = form else {
+      if case .sampled(let values) = form { return values }
+      return []
+    }
+    let positions = ChannelForecast.positions
+    return [Double](unsafeUninitializedCapacity: count * positions.count) { values, used in
+      for channel in 0..<count {
+        let (mean, deviation) = (means[channel], deviations[channel])
+        for point in positions.indices {
+          values[channel &* positions.count &+ point] = mean + deviation * positions[point]
+        }
+      }
+      used = count * positions.count
+    }
+  }
+
+  /// The same channels with other samples.
+  private func with(_ samples: [Double]) -> ChannelForecast {
+    var result = self
+    result.form = .sampled(samples)
+    return result
+  }
+
+  /// The mean and the variance of each channel.
+  var moments: (means: [Double], variances: [Double]) {
+    switch form {
+    case .normal(let means, let deviations):
+      return (means, deviations.map { $0 * $0 * ChannelForecast.spread })
+    case .sampled(let values):
+      let weights = ChannelForecast.weights
+      var means = [Double](repeating: 0, count: count)
+      var variances = means
+      values.withUnsafeBufferPointer { values in
+        for channel in 0..<count {
+          let first = channel &* weights.count
+          var mean = 0.0
+          for point in weights.indices { mean += values[first &+ point] * weights[point] }
+          var variance = 0.0
+          for point in weights.indices {
+            let difference = values[first &+ point] - mean
+            variance += difference * difference * weights[point]
+          }
+          means[channel] = mean
+          variances[channel] = variance
+        }
+      }
+      return (means, variances)
+    }
   }
 
   /// The same with a function applied to every channel.
-  func mapped(_ function: (Double) -> Double) -> ChannelForecast {
-    with { function(sample($0, $1)) }
-  }
+  func mapped(_ function: (Double) -> Double) -> ChannelForecast { with(samples.map(function)) }
 
   /// The same with each channel combined with a constant; one constant serves all channels.
   func combined(
     with constants: [Double], _ function: (Double, Double) -> Double
   ) -> ChannelForecast? {
     guard constants.count == 1 || constants.count == count else { return nil }
-    return with { function(sample($0, $1), constants[constants.count == 1 ? 0 : $0]) }
+    var samples = samples
+    let points = ChannelForecast.points.count
+    for index in samples.indices {
+      let constant = constants[constants.count == 1 ? 0 : index / points]
+      samples[index] = function(samples[index], constant)
+    }
+    return with(samples)
   }
 
   /// Two functions of the same quantity, point by point; nil otherwise.
@@ -115,14 +115,14 @@ struct ChannelForecast {
     with other: ChannelForecast, _ function: (Double, Double) -> Double
   ) -> ChannelForecast? {
     guard base == other.base, count == other.count else { return nil }
-    return with { function(sample($0, $1), other.sample($0, $1)) }
+    return with(zip(samples, other.samples).map(function))
   }
 
   /// Means in units of the channels' typical deviation, in sixty-fourths, for integer arithmetic;
   /// nil when any isn't finite.
   var relativeMeans: [Int32]? {
     guard count > 0 else { return nil }
-    let variances = variances
+    let (means, variances) = moments
     let typical = (variances.reduce(0, +) / Double(count) + 1e-12).squareRoot()
     let relative = means.map { (64 * $0 / typical).rounded(.toNearestOrEven) }
     guard relative.allSatisfy(\.isFinite) else { return nil }

@@ -53,4 +53,16 @@ public struct WorkerPool: Sendable {
     }
     return results.withLock { $0 }.compactMap { $0 }
   }
+
+  /// Runs `body` for each index, those with the most work first so that none is left for one worker at
+  /// the end, and gathers the results by index.
+  public func map<Result: Sendable>(
+    costs: [Int], _ body: @Sendable (Int) -> Result
+  ) -> [Result] {
+    let order = costs.indices.sorted { (costs[$0], $1) > (costs[$1], $0) }
+    let results = map(order.count) { body(order[$0]) }
+    var places = [Int](repeating: 0, count: order.count)
+    for (place, index) in order.enumerated() { places[index] = place }
+    return places.map { results[$0] }
+  }
 }

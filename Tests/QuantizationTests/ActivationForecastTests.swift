@@ -13,16 +13,16 @@ import Testing
   @Test func meanAndVarianceComeBack() {
     for (mean, variance) in [(0.0, 1.0), (3, 4), (-2, 0.25), (1, 0)] {
       let forecast = normal(mean, variance)
-      #expect(abs(forecast.means[0] - mean) < 1e-9)
-      #expect(abs(forecast.variances[0] - variance) < 0.03 * variance + 1e-9)
+      #expect(abs(forecast.moments.means[0] - mean) < 1e-9)
+      #expect(abs(forecast.moments.variances[0] - variance) < 0.03 * variance + 1e-9)
     }
   }
 
   /// The mean of max(0, x) for a standard normal x is 1 / sqrt(2 pi).
   @Test func rectifyingMovesTheMean() {
     let rectified = normal(0, 1).mapped { max(0, $0) }
-    #expect(abs(rectified.means[0] - 0.3989) < 0.01)
-    #expect(abs(rectified.variances[0] - 0.3408) < 0.01)
+    #expect(abs(rectified.moments.means[0] - 0.3989) < 0.01)
+    #expect(abs(rectified.moments.variances[0] - 0.3408) < 0.01)
   }
 
   /// x * clip(x + 3, 0, 6) / 6 as exporters write it, node by node.
@@ -55,8 +55,8 @@ import Testing
     var forecast = ActivationForecast()
     let found = forecast.channels(of: y) ?? normal(.nan, .nan)
     let expected = normal(0.5, 2.25).mapped { $0 * max(0, min(6, $0 + 3)) / 6 }
-    #expect(abs(found.means[0] - expected.means[0]) < 1e-9)
-    #expect(abs(found.variances[0] - expected.variances[0]) < 1e-9)
+    #expect(abs(found.moments.means[0] - expected.moments.means[0]) < 1e-9)
+    #expect(abs(found.moments.variances[0] - expected.moments.variances[0]) < 1e-9)
     // Values don't keep their producers alive.
     withExtendedLifetime(nodes) {}
   }

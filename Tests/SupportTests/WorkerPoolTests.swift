@@ -19,6 +19,16 @@ import Testing
     }
   }
 
+  @Test func theMostWorkBeginsFirstAndResultsKeepTheirOrder() {
+    let begun = Guarded<[Int]>([])
+    let results = WorkerPool(threads: 1).map(costs: [3, 9, 1, 9, 4]) { index in
+      begun.withLock { $0.append(index) }
+      return 10 * index
+    }
+    #expect(results == [0, 10, 20, 30, 40])
+    #expect(begun.withLock { $0 } == [1, 3, 4, 0, 2])
+  }
+
   @Test(arguments: [1, 4])
   func anErrorEndsTheRunAndIsThrown(threads: Int) {
     let pool = WorkerPool(threads: threads)

@@ -29,7 +29,7 @@ public struct MixedBitPlanner: Sendable {
     let quantized = plan.quantized
     let sources = quantized.map(\.plan.source)
     return MixedBitSurvey(
-      histograms: pool.map(sources.count) { [sources] index in
+      histograms: pool.map(costs: sources.map(\.elementCount)) { index in
         WeightHistogram(source: sources[index])
       })
   }
@@ -45,7 +45,7 @@ public struct MixedBitPlanner: Sendable {
   ) -> QuantizationPlan {
     let quantized = plan.quantized
     let work = quantized.map { ($0.plan.source, $0.recipe) }
-    let recipes = pool.map(work.count) { [work] index in
+    let recipes = pool.map(costs: work.map(\.0.elementCount)) { index in
       let (source, recipe) = work[index]
       return perChannel && recipe.storage.axis != nil
         ? channelRecipe(source, recipe, relativeError)

@@ -47,7 +47,7 @@ public enum MSLiteWeightStorage {
         isFirst: seen.insert(constant.number).inserted)
     }
     let gate = ByteBudget(budget)
-    let coded = pool.map(tasks.count) { [tasks] index in
+    let coded = pool.map(costs: tasks.map(\.constant.source.byteCount)) { index in
       let task = tasks[index]
       let granted = gate.take(task.constant.source.byteCount)
       defer { gate.give(granted) }
