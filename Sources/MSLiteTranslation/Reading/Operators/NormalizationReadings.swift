@@ -6,7 +6,7 @@ import Support
 enum NormalizationReadings {
   static let readings: [String: OperatorReading] = [
     "LayerNormFusion": layer, "FusedBatchNorm": batch, "InstanceNorm": instance,
-    "ScaleFusion": scale,
+    "ScaleFusion": scale, "LRN": response,
   ]
 
   private static let layer: OperatorReading = { @Sendable (reading, node) throws(Failure) in
@@ -72,5 +72,25 @@ enum NormalizationReadings {
     try reading.emit(
       "BatchNormalization", inputs,
       [Attribute("epsilon", .float(node.float("epsilon") ?? 1e-4))], for: node, order: order)
+  }
+
+  /// Over neighbouring channels, which are last; the factor is that of one square.
+  private static let response: OperatorReading = { @Sendable (reading, node) throws(Failure) in
+    let tensor = try node.operand(0)
+    guard let rank = reading.rank(of: tensor), rank >= 3 else {
+      throw node.unreadable("the rank of its input isn't known")
+    }
+    let radius = node.int("depth_radius") ?? 0
+    guard (0...(1 << 20)).contains(radius) else { throw node.unreadable("its radius is \(radius)") }
+    let size = 2 * radius + 1
+    let order = AxisOrder.channelsSecond(rank)
+    try reading.emit(
+      "LRN", [try reading.value(tensor, order)],
+      [
+        Attribute("size", .int(size)),
+        Attribute("alpha", .float((node.float("alpha") ?? 0) * Float(size))),
+        Attribute("beta", .float(node.float("beta") ?? 0)),
+        Attribute("bias", .float(node.float("bias") ?? 0)),
+      ], for: node, order: order)
   }
 }

@@ -13,6 +13,7 @@ enum SearchReadings {
       "CumSum", inputs: 2,
       [.init("exclusive", "exclusive", default: 0), .init("reverse", "reverse", default: 0)]),
     "ReverseSequence": reverse,
+    "OneHot": sameNode("OneHot", inputs: 3, [.init("axis", "axis", default: 0)]),
   ]
 
   /// The runtime finds the largest whatever the file says.

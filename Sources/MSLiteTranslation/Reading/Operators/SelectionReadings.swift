@@ -10,6 +10,7 @@ enum SelectionReadings {
     "ScatterNdUpdate": sameNode("ScatterND", inputs: 3),
     "TensorScatterAdd": sameNode(
       "ScatterND", inputs: 3, stating: ("reduction", "add")),
+    "Triu": triangle(isUpper: true), "Tril": triangle(isUpper: false),
     "GatherD": { @Sendable (reading, node) throws(Failure) in
       guard let axis = try reading.integers(node.operandIfAny(1))?.first else {
         throw node.unreadable("its axis isn't constant")
@@ -20,6 +21,20 @@ enum SelectionReadings {
         [Attribute("axis", .int(axis))], for: node)
     },
   ]
+
+  /// A matrix's elements on one side of a diagonal.
+  private static func triangle(isUpper: Bool) -> OperatorReading {
+    { @Sendable (reading, node) throws(Failure) in
+      var inputs = [try reading.plain(try node.operand(0))]
+      if let place = node.operandIfAny(1) {
+        guard let diagonal = try reading.integers(place), diagonal.count == 1 else {
+          throw node.unreadable("its diagonal isn't constant")
+        }
+        inputs.append(reading.integerValue(diagonal, isScalar: true))
+      }
+      try reading.emit("Trilu", inputs, [Attribute("upper", .int(isUpper ? 1 : 0))], for: node)
+    }
+  }
 
   private static let stridedSlice: OperatorReading = { @Sendable (reading, node) throws(Failure) in
     let masks = ["begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask"]
