@@ -97,9 +97,9 @@ public struct FullFacts: Sendable {
   /// The share of the model's multiply-adds that these take; nil where shapes aren't known.
   public var integerShare: Double?
   /// How the ranges did against MAX_MIN's; nil where they weren't compared.
-  public var rangeTrial: RangeTrialFacts?
+  public var rangeTrial: ComparisonFacts?
   /// How weights rounded on samples did against plain ones; nil where none were rounded so.
-  public var roundingTrial: RoundingTrialFacts?
+  public var roundingTrial: ComparisonFacts?
 }
 
 /// What the reports about distributions rest on.

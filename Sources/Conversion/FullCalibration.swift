@@ -55,7 +55,7 @@ extension FullConversion {
   /// - Returns: the weights, and how the two did; nil where none can be rounded so.
   func betterRounding(
     _ calibrated: Calibrated, _ samples: CalibrationSet
-  ) throws(Failure) -> (rounded: [Int: RoundedWeights], trial: RoundingTrialFacts?) {
+  ) throws(Failure) -> (rounded: [Int: RoundedWeights], trial: ComparisonFacts?) {
     guard job.roundsOnSamples else { return ([:], nil) }
     let rounded = try roundedOnSamples(calibrated, samples)
     guard !rounded.isEmpty else { return ([:], nil) }

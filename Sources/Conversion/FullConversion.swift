@@ -45,7 +45,7 @@ struct FullConversion {
       let trial = try FullTrial(conversion: self, calibrated: calibrated, samples: samples)
         .compareRanges(with: whole)
       outcome.full?.rangeTrial = trial
-      if trial.prefersWholeRanges { calibrated.facts = whole }
+      if trial.prefersPlain { calibrated.facts = whole }
     }
     plan = planner.plan(model.graph, unusable: calibrated.unusable(in: plan))
     guard !plan.operations.isEmpty else { throw nothingQuantized(plan) }

@@ -3,28 +3,16 @@ import Quantization
 import SampleData
 import Support
 
-/// What came of comparing chosen ranges with MAX_MIN's.
-public struct RangeTrialFacts: Sendable {
-  /// Signal to quantization noise of the results with the chosen ranges, in decibels; the mean over
-  /// the model's results.
-  public var chosen: Double
-  /// The same with MAX_MIN's ranges.
-  public var whole: Double
-
-  /// Whether MAX_MIN's ranges are better.
-  public var prefersWholeRanges: Bool { whole > chosen }
-}
-
-/// What came of comparing weights rounded on samples with weights rounded without.
-public struct RoundingTrialFacts: Sendable {
-  /// Signal to quantization noise of the results with weights rounded on samples, in decibels; the
-  /// mean over the model's results.
-  public var sampled: Double
-  /// The same with weights rounded without samples.
+/// What came of comparing what was fitted to samples with what the plain method gives.
+public struct ComparisonFacts: Sendable {
+  /// Signal to quantization noise of the results with what was fitted, in decibels; the mean over the
+  /// model's results.
+  public var fitted: Double
+  /// The same with the plain method, MAX_MIN.
   public var plain: Double
 
-  /// Whether rounding without samples is better.
-  public var prefersPlain: Bool { plain > sampled }
+  /// Whether the plain method is better.
+  public var prefersPlain: Bool { plain > fitted }
 }
 
 /// Quantizes copies of a model in two ways and compares their results: the least error of each tensor
@@ -38,18 +26,18 @@ struct FullTrial {
   private static let most = 100.0
 
   /// Compares the calibration's ranges with others, on samples held back where there are some.
-  func compareRanges(with whole: [String: ActivationFacts]) throws(Failure) -> RangeTrialFacts {
-    RangeTrialFacts(
-      chosen: try signalToNoise(calibrated.facts), whole: try signalToNoise(whole))
+  func compareRanges(with whole: [String: ActivationFacts]) throws(Failure) -> ComparisonFacts {
+    ComparisonFacts(
+      fitted: try signalToNoise(calibrated.facts), plain: try signalToNoise(whole))
   }
 
   /// Compares weights rounded on samples with weights rounded without, on samples held back where
   /// there are some.
   func compareRounding(
     _ rounded: [Int: RoundedWeights]
-  ) throws(Failure) -> RoundingTrialFacts {
-    RoundingTrialFacts(
-      sampled: try signalToNoise(calibrated.facts, rounded),
+  ) throws(Failure) -> ComparisonFacts {
+    ComparisonFacts(
+      fitted: try signalToNoise(calibrated.facts, rounded),
       plain: try signalToNoise(calibrated.facts))
   }
 

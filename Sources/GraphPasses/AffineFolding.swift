@@ -25,6 +25,7 @@ public struct AffineFolding {
     let work = foldings.map { ($0.weights, $0.map.factors, $0.channelAxis) }
     let multiplied = pool.map(costs: work.map(\.0.elementCount)) { number in
       let (weights, factors, axis) = work[number]
+      defer { weights.packed?.release() }
       return weights.multiplied(by: factors, along: axis)
     }
     for (folding, weights) in zip(foldings, multiplied) { pass.store(folding, weights) }
@@ -181,7 +182,6 @@ public struct AffineFolding {
     }
     let floats = bias.map { Float($0) }
     guard floats.allSatisfy(\.isFinite) else { return }
-    folding.weights.packed?.release()
     let base = node.inputs[1]?.name ?? node.displayName
     let biasName = node.inputs.count > 2 ? node.inputs[2]?.name : nil
     node.inputs = [

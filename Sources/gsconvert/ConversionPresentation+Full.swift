@@ -44,22 +44,26 @@ extension ConversionPresentation {
 
   /// What was tried in two ways, and which of them was taken.
   private func trialLines(_ full: FullFacts) -> [String] {
-    var lines: [String] = []
-    if let trial = full.rangeTrial {
-      let (least, whole) = (decibels(trial.chosen), decibels(trial.whole))
-      lines.append(
-        trial.prefersWholeRanges
-          ? "ranges     MAX_MIN: \(whole), with the least error of each tensor \(least)"
-          : "ranges     least error of each tensor: \(least), with MAX_MIN \(whole)")
+    func line(
+      _ label: String, _ trial: ComparisonFacts?, fitted: (first: String, last: String),
+      plain: (first: String, last: String)
+    ) -> String? {
+      trial.map { trial in
+        let pair = trial.prefersPlain ? (plain.first, fitted.last) : (fitted.first, plain.last)
+        let values = [trial.plain, trial.fitted].map(decibels)
+        let (taken, other) = trial.prefersPlain ? (values[0], values[1]) : (values[1], values[0])
+        return "\(label)\(pair.0): \(taken), \(pair.1) \(other)"
+      }
     }
-    if let trial = full.roundingTrial {
-      let (sampled, plain) = (decibels(trial.sampled), decibels(trial.plain))
-      lines.append(
-        trial.prefersPlain
-          ? "rounding   without samples: \(plain), with GPTQ \(sampled)"
-          : "rounding   GPTQ: \(sampled), without samples \(plain)")
-    }
-    return lines
+    return [
+      line(
+        "ranges     ", full.rangeTrial,
+        fitted: ("least error of each tensor", "with the least error of each tensor"),
+        plain: ("MAX_MIN", "with MAX_MIN")),
+      line(
+        "rounding   ", full.roundingTrial, fitted: ("GPTQ", "with GPTQ"),
+        plain: ("without samples", "without samples")),
+    ].compactMap { $0 }
   }
 
   private func basis(of quality: QualityReport) -> String {
@@ -88,8 +92,8 @@ extension ConversionPresentation {
       ("activationQuantMethod", .string(configuration.full.activationQuantMethod.rawValue)),
       ("samples", .integer(full.sampleCount)),
       ("calibrationSeconds", .number(full.calibrationSeconds)),
-      ("ranges", full.rangeTrial.map(json) ?? .null),
-      ("rounding", full.roundingTrial.map(json) ?? .null),
+      ("ranges", full.rangeTrial.map { json($0, fitted: "AUTO") } ?? .null),
+      ("rounding", full.roundingTrial.map { json($0, fitted: "GPTQ") } ?? .null),
       ("integerOperators", .integer(full.integerOperatorCount)),
       ("quantizedActivations", .integer(full.activationCount)),
       ("integerShare", full.integerShare.map { .number($0) } ?? .null),
@@ -107,17 +111,10 @@ extension ConversionPresentation {
     return members
   }
 
-  private func json(_ trial: RangeTrialFacts) -> JSONValue {
+  private func json(_ trial: ComparisonFacts, fitted: String) -> JSONValue {
     .object([
-      ("taken", .string(trial.prefersWholeRanges ? "MAX_MIN" : "AUTO")),
-      ("autoSqnr", .number(trial.chosen)), ("maxMinSqnr", .number(trial.whole)),
-    ])
-  }
-
-  private func json(_ trial: RoundingTrialFacts) -> JSONValue {
-    .object([
-      ("taken", .string(trial.prefersPlain ? "MAX_MIN" : "GPTQ")),
-      ("gptqSqnr", .number(trial.sampled)), ("maxMinSqnr", .number(trial.plain)),
+      ("taken", .string(trial.prefersPlain ? "MAX_MIN" : fitted)),
+      ("\(fitted.lowercased())Sqnr", .number(trial.fitted)), ("maxMinSqnr", .number(trial.plain)),
     ])
   }
 

@@ -54,15 +54,15 @@ import Testing
     let sampled = try compared("\(key)\n\(Self.gptq)", writesMSLite: writesMSLite)
     #expect(plain.trial == nil)
     let trial = try #require(sampled.trial)
-    #expect(trial.sampled > trial.plain - 0.5, "\(trial)")
-    #expect(trial.sampled != trial.plain)
+    #expect(trial.fitted > trial.plain - 0.5, "\(trial)")
+    #expect(trial.fitted != trial.plain)
     #expect(plain.signalToNoise == trial.plain)
-    #expect(sampled.signalToNoise == max(trial.sampled, trial.plain))
+    #expect(sampled.signalToNoise == max(trial.fitted, trial.plain))
   }
 
   private func compared(
     _ full: String, writesMSLite: Bool
-  ) throws -> (signalToNoise: Double, trial: RoundingTrialFacts?) {
+  ) throws -> (signalToNoise: Double, trial: ComparisonFacts?) {
     try inSampleFolder(full: full) { _, job in
       var job = try job(1)
       job.writesMSLite = writesMSLite

@@ -21,16 +21,16 @@ import Testing
   private static let sampleCount = 16
 
   @Test func theBetterResultsDecide() {
-    #expect(RoundingTrialFacts(sampled: 12.6, plain: 13).prefersPlain)
-    #expect(!RoundingTrialFacts(sampled: 18.2, plain: 17.1).prefersPlain)
-    #expect(!RoundingTrialFacts(sampled: 100, plain: 100).prefersPlain)
+    #expect(ComparisonFacts(fitted: 12.6, plain: 13).prefersPlain)
+    #expect(!ComparisonFacts(fitted: 18.2, plain: 17.1).prefersPlain)
+    #expect(!ComparisonFacts(fitted: 100, plain: 100).prefersPlain)
   }
 
   @Test(arguments: [false, true]) func itIsKeptWhereResultsAreBetter(writesMSLite: Bool) throws {
     let (sampled, plain) = try convert(held: .mixedPatterns, writesMSLite: writesMSLite)
     let trial = try #require(sampled.trial)
-    #expect(trial.sampled > trial.plain + 3, "\(trial)")
-    #expect(sampled.signalToNoise == trial.sampled)
+    #expect(trial.fitted > trial.plain + 3, "\(trial)")
+    #expect(sampled.signalToNoise == trial.fitted)
     #expect(plain.signalToNoise == trial.plain)
     #expect(sampled.bytes != plain.bytes)
   }
@@ -39,7 +39,7 @@ import Testing
   @Test(arguments: [false, true]) func itIsRefusedWhereResultsAreWorse(writesMSLite: Bool) throws {
     let (sampled, plain) = try convert(held: .noise, writesMSLite: writesMSLite)
     let trial = try #require(sampled.trial)
-    #expect(trial.plain > trial.sampled + 1, "\(trial)")
+    #expect(trial.plain > trial.fitted + 1, "\(trial)")
     #expect(sampled.signalToNoise == trial.plain)
     #expect(sampled.bytes == plain.bytes)
     #expect(plain.trial == nil)
@@ -49,14 +49,14 @@ import Testing
     let (one, _) = try convert(held: .noise)
     let (three, _) = try convert(held: .noise, threads: 3)
     #expect(one.bytes == three.bytes)
-    #expect(one.trial?.sampled == three.trial?.sampled)
+    #expect(one.trial?.fitted == three.trial?.fitted)
     #expect(one.trial?.plain == three.trial?.plain)
   }
 
   // MARK: Conversions
 
   private struct Result {
-    let trial: RoundingTrialFacts?
+    let trial: ComparisonFacts?
     let signalToNoise: Double
     let bytes: Data
   }

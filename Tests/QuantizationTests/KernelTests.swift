@@ -134,7 +134,7 @@ import Testing
   @Test func eachMoveIsTheOneThatGainsMost() {
     var numbers = TestNumbers(seed: 31)
     for (size, reach) in [
-      (1, 64), (15, 64), (16, 64), (40, 1024), (576, 200), (1152, 30), (2000, 8),
+      (1, 64), (15, 64), (16, 64), (40, 4096), (576, 200), (640, 4096), (1152, 30), (2000, 8),
     ] {
       var integers = (0..<size).map { _ in Int32(numbers.integer(-8...7)) }
       var errors = (0..<size).map { _ in Int32(numbers.integer(-(1 << 23)...(1 << 23))) }
@@ -217,6 +217,31 @@ import Testing
           #expect(scattered[row * stride + column] == integers[column * rows + row])
         }
       }
+    }
+  }
+
+  @Test(arguments: [1, 9])
+  func forecastsAreTheSumsOverChannelsAndPositions(kernel: Int) {
+    var numbers = TestNumbers(seed: 17)
+    for channels in [1, 7, 8, 29] {
+      let weights = numbers.weights(channels * kernel)
+      let means = numbers.weights(channels).map(Double.init)
+      let variances = numbers.weights(channels).map { Double($0 * $0) }
+      var (mean, variance) = (0.5, 0.25)
+      gs_forecast_sum(weights, channels, kernel, means, variances, 0.7, &mean, &variance)
+      // Positions of a channel are correlated by 0.7: the variance of their sum, pair by pair.
+      var expected = (mean: 0.5, variance: 0.25)
+      for channel in 0..<channels {
+        let row = weights[channel * kernel..<(channel + 1) * kernel].map(Double.init)
+        expected.mean += row.reduce(0, +) * means[channel]
+        for (first, one) in row.enumerated() {
+          for (second, other) in row.enumerated() {
+            expected.variance += one * other * variances[channel] * (first == second ? 1 : 0.7)
+          }
+        }
+      }
+      #expect(abs(mean - expected.mean) < 1e-9)
+      #expect(abs(variance - expected.variance) < 1e-9)
     }
   }
 

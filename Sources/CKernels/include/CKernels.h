@@ -40,7 +40,7 @@ void gs_balance(int32_t *integers, int32_t *errors, size_t count, int32_t lowest
                 uint32_t *scratch);
 
 /// Moves integers by one step, always the one that helps most (the lowest index where equal), while
-/// that lowers sum(e^2) + sum(m e)^2, with e the errors and m the means in sixty-fourths, |m| <= 1024.
+/// that lowers sum(e^2) + sum(m e)^2, with e the errors and m the means in sixty-fourths, |m| <= 4096.
 void gs_balance_means(int32_t *integers, int32_t *errors, const int32_t *means, size_t count, int32_t lowest,
                       int32_t highest);
 
