@@ -5,7 +5,7 @@
 ///
 /// 1. Thresholds of the largest magnitude times 2^(-j/8), j from 0 to 64, cut MAX_MIN's range. Of their
 ///    expected squared errors the least is found (the first of equals), and the run of neighbours
-///    around it with at most twice that.
+///    around it with at most twice that and no more than MAX_MIN's.
 /// 2. Bins: on a symmetric grid those of magnitudes, to be merged into as many groups as there are
 ///    integers from 0 up (128 for 8 bits); on an asymmetric one those of values, to be merged into
 ///    as many groups as integers (256): all of them on one side for one-sided tensors. Zeros are
@@ -13,8 +13,8 @@
 /// 3. For each threshold of i bin widths within the run, `DivergenceSearch` tells how much the groups
 ///    differ from the bins; where MAX_MIN is in the run, all bins count as a threshold too, of the
 ///    largest magnitude. Of those within 1e-9 nats of the least, the widest is taken.
-/// 4. Where there is none, as with more groups than bins, or where its error is more than twice the
-///    least of step 1, the threshold with that least error is taken.
+/// 4. Where there is none, as with more groups than bins, or where its error is more than step 1
+///    allows, the threshold with that least error is taken.
 struct DivergenceThreshold {
   let histogram: Histogram
   let error: ExpectedError
@@ -30,7 +30,8 @@ struct DivergenceThreshold {
     let thresholds = (0...64).map { largest * PowerOfTwo.fraction(8 * $0) }
     let errors = thresholds.map { error.sum(whole.cut(at: $0, grid: grid), grid) }
     guard let least = errors.min(), let best = errors.firstIndex(of: least) else { return whole }
-    let isAllowed = { (error: Double) in error <= DivergenceThreshold.allowance * least }
+    let most = min(DivergenceThreshold.allowance * least, errors[0])
+    let isAllowed = { (error: Double) in error <= most }
     let widest = best - errors[..<best].reversed().prefix(while: isAllowed).count
     let narrowest = best + errors[(best + 1)...].prefix(while: isAllowed).count
     let chosen = threshold(

@@ -3,7 +3,7 @@ public enum RangeMethod: Hashable, Sendable, CaseIterable {
   /// From the smallest to the largest value: nothing is clipped.
   case maxMin
   /// The threshold under which the integers tell most about the distribution, kept from clipping
-  /// so much that the error grows: see `DivergenceThreshold`.
+  /// so much that the error is more than MAX_MIN's: see `DivergenceThreshold`.
   case kullbackLeibler
   /// Without the lowest and the highest ten-thousandth of each sample, averaged over samples; or
   /// without one of the two, or MAX_MIN, where more would make the expected error larger than
@@ -59,16 +59,5 @@ public enum RangeMethod: Hashable, Sendable, CaseIterable {
   ) -> [ClosedRange<Float>] {
     let (low, high) = (extremes.lowerBound, extremes.upperBound)
     return [tails, low...max(low, tails.upperBound), min(high, tails.lowerBound)...high]
-  }
-
-  /// The range for a tensor, checked on samples that it was not chosen by: where `heldBack`
-  /// expects a larger squared error than with MAX_MIN's range, MAX_MIN's is taken.
-  public func range(
-    of statistics: TensorStatistics, heldBack: TensorStatistics, grid: IntegerGrid
-  ) -> ActivationRange {
-    let chosen = range(of: statistics, grid: grid)
-    let whole = RangeMethod.maxMin.range(of: statistics, grid: grid)
-    guard let error = ExpectedError(heldBack) else { return chosen }
-    return error.sum(chosen, grid) <= error.sum(whole, grid) ? chosen : whole
   }
 }

@@ -13,7 +13,7 @@ enum GoldenStatistics {
       grids: [
         GoldenGrid(
           levels: 256, isSymmetric: false,
-          threshold: 1.796875,
+          threshold: 1.8484344482421875,
           divergences: [
             128: 3.536007404306522, 225: 3.22111344450313, 322: 2.817724205381672,
             419: 2.4193924617308795, 516: 1.9242037583796894, 613: 1.5232725687746491,
@@ -21,10 +21,10 @@ enum GoldenStatistics {
             1004: 0.43195587091967225, 1117: 0.29579276914405767, 1253: 0.16653451040880374,
             1634: 0.060938067306034294, 1893: 0.05587057914810386,
           ],
-          shares: [1, 0.5], wholeError: 0.3404020176946159, partError: 87.64278607451843),
+          shares: [1, 0.5], wholeError: 0.3404020176946159, partError: 87.64278607451847),
         GoldenGrid(
           levels: 255, isSymmetric: true,
-          threshold: 1.796875,
+          threshold: 1.8484344482421875,
           divergences: [
             128: 3.5128784945009555, 225: 3.218352665211204, 322: 2.8078585610566376,
             419: 2.404703804318311, 516: 1.9062995666471403, 613: 1.508122144807997,
@@ -37,7 +37,7 @@ enum GoldenStatistics {
         GoldenGrid(
           levels: 65536, isSymmetric: false,
           threshold: 1.8484344482421875, divergences: [1893: .infinity],
-          shares: [1, 0.5], wholeError: 5.155359255605311e-06, partError: 89.43383907640839),
+          shares: [1, 0.5], wholeError: 5.155359255605311e-06, partError: 89.43383907640843),
       ]),
     GoldenTensor(
       name: "rectified", minimum: 0.0, maximum: 1.6074981689453125,
@@ -57,7 +57,7 @@ enum GoldenStatistics {
           shares: [1, 0.5], wholeError: 0.022591486808609753, partError: 44.587787964957236),
         GoldenGrid(
           levels: 255, isSymmetric: true,
-          threshold: 1.5439453125,
+          threshold: 1.6074981689453125,
           divergences: [
             128: 3.501632311163267, 225: 2.7387681196454507, 322: 2.4204845676171756,
             419: 1.9674457160823606, 516: 1.3675965006899737, 614: 1.0369717696376255,
@@ -75,7 +75,7 @@ enum GoldenStatistics {
       tails: [-40.525577545166016, 49.717162132263184],
       quartiles: [-0.5399507880210876, 2.928291564785468e-08, 0.5447608828544617],
       mean: 0.011484689322650206, variance: 27.253679833068226, sparsity: 0.0,
-      step: 1.4854406118392944, clip: 0.3362, cosine: 0.6674747459731124,
+      step: 1.4854406118392944, clip: 0.3362, cosine: 0.6674747459731118,
       grids: [
         GoldenGrid(
           levels: 256, isSymmetric: false,
@@ -84,20 +84,20 @@ enum GoldenStatistics {
             128: 0.6815283146149352, 225: 0.48743517025214406, 323: 0.3499781031246544,
             444: 0.2621141531542589, 707: 0.19299609074267024, 1624: 0.17210601356902816,
           ],
-          shares: [1, 0.5], wholeError: 186.7143503765249, partError: 5594.340967971258),
+          shares: [1, 0.5], wholeError: 186.7143503765249, partError: 5594.340967971229),
         GoldenGrid(
           levels: 255, isSymmetric: true,
-          threshold: 44.34375,
+          threshold: 50.73125076293945,
           divergences: [
             128: 0.6811346944356534, 225: 0.484481351175586, 322: 0.36508000205311153,
             420: 0.2710803909732493, 524: 0.2266277514673591, 645: 0.21060645865933075,
             820: 0.1892028761059126, 1176: 0.21748710740838897, 1624: 0.2594797325992587,
           ],
-          shares: [0.75, 0.75], wholeError: 214.2868523359599, partError: 838.7303276949416),
+          shares: [0.75, 0.75], wholeError: 214.2868523359599, partError: 838.7303276949428),
         GoldenGrid(
           levels: 65536, isSymmetric: false,
           threshold: 50.73125076293945, divergences: [1624: .infinity],
-          shares: [1, 0.5], wholeError: 0.0035089450189997595, partError: 5540.894795214363),
+          shares: [1, 0.5], wholeError: 0.0035089450189997595, partError: 5540.8947952143435),
       ]),
     GoldenTensor(
       name: "outlier", minimum: -31.0, maximum: 50.0,
@@ -128,15 +128,15 @@ enum GoldenStatistics {
         GoldenGrid(
           levels: 256, isSymmetric: false,
           threshold: 2.75, divergences: [129: 0.0721993035278902, 1409: 0.0],
-          shares: [1, 0.5], wholeError: 0.35494569320310254, partError: 5217.992932388073),
+          shares: [1, 0.5], wholeError: 0.3549456932031052, partError: 5217.992932388073),
         GoldenGrid(
           levels: 255, isSymmetric: true,
           threshold: 2.75, divergences: [129: 0.0, 1409: 0.0],
-          shares: [0.75, 0.75], wholeError: 0.7338121195379438, partError: 824.2939618213404),
+          shares: [0.75, 0.75], wholeError: 0.7338121195379437, partError: 824.2939618213404),
         GoldenGrid(
           levels: 65536, isSymmetric: false,
           threshold: 2.75, divergences: [1409: .infinity],
-          shares: [1, 0.5], wholeError: 5.972281623977483e-06, partError: 5264.42867311366),
+          shares: [1, 0.5], wholeError: 5.972281623977483e-06, partError: 5264.428673113665),
       ]),
     GoldenTensor(
       name: "negative", minimum: -5.52337646484375, maximum: -4.57763671875e-05,
@@ -147,7 +147,7 @@ enum GoldenStatistics {
       grids: [
         GoldenGrid(
           levels: 256, isSymmetric: false,
-          threshold: 5.3671875,
+          threshold: 5.52337646484375,
           divergences: [
             256: 2.6980338660312664, 353: 2.034254866654806, 450: 1.4349769318864882,
             547: 1.0813185918963029, 644: 0.6763531959882416, 741: 0.4409028035103266,
@@ -176,22 +176,22 @@ enum GoldenStatistics {
       tails: [-0.22124910354614258, 7.0496368408203125],
       quartiles: [-0.05010223388671875, 0.01116943359375, 1.632080078125],
       mean: 0.9107664610862732, variance: 1.8535922899818797, sparsity: 0.0,
-      step: 0.12299665808677673, clip: 0.2689, cosine: 0.9186733607075342,
+      step: 0.12299665808677673, clip: 0.2689, cosine: 0.9186733607075344,
       grids: [
         GoldenGrid(
           levels: 256, isSymmetric: false,
           threshold: 7.63720703125,
           divergences: [
-            195: 1.9614631616609646, 292: 1.5821522317468968, 389: 1.3999533312327461,
+            195: 1.961463161660965, 292: 1.5821522317468968, 389: 1.3999533312327461,
             486: 1.073840030737438, 583: 0.8543586803825665, 680: 0.6631234611374189,
             778: 0.49620908475894965, 875: 0.3672553421437783, 976: 0.24927216854241654,
             1076: 0.19188110619436483, 1179: 0.13679989487914573, 1298: 0.10829531664168981,
             1464: 0.06978823507135311, 1956: 0.06130835261893455,
           ],
-          shares: [1, 0.5], wholeError: 1.5768527504511551, partError: 1167.4683315775528),
+          shares: [1, 0.5], wholeError: 1.5768527504511551, partError: 1167.4683315775476),
         GoldenGrid(
           levels: 255, isSymmetric: true,
-          threshold: 6.72265625,
+          threshold: 7.07421875,
           divergences: [
             128: 2.2071776379863, 225: 1.8580409182568098, 322: 1.5443304364494594,
             419: 1.2570629742502568, 516: 0.9941821279765898, 613: 0.7812008617547026,
@@ -203,7 +203,7 @@ enum GoldenStatistics {
         GoldenGrid(
           levels: 65536, isSymmetric: false,
           threshold: 7.63720703125, divergences: [1956: .infinity],
-          shares: [1, 0.5], wholeError: 2.4047448720574974e-05, partError: 1160.7476425276172),
+          shares: [1, 0.5], wholeError: 2.4047448720574974e-05, partError: 1160.747642527617),
       ]),
   ]
 }

@@ -98,10 +98,11 @@ def kl_threshold(x, levels, symmetric):
     thresholds = largest * 2.0 ** (-np.arange(65) / 8)
     errors = np.array([error(t) for t in thresholds])
     best = int(errors.argmin())
+    most = min(2 * errors[best], errors[0])
     first = last = best
-    while first > 0 and errors[first - 1] <= 2 * errors[best]:
+    while first > 0 and errors[first - 1] <= most:
         first -= 1
-    while last < 64 and errors[last + 1] <= 2 * errors[best]:
+    while last < 64 and errors[last + 1] <= most:
         last += 1
     listed = [i for i in range(1, reach) if thresholds[last] <= i * width <= thresholds[first]]
     values = {i * width: divergences[i] for i in listed}
@@ -110,7 +111,7 @@ def kl_threshold(x, levels, symmetric):
     least = min(values.values(), default=np.inf)
     if np.isfinite(least):
         chosen = max(t for t, d in values.items() if d <= least + TIE)
-        if error(chosen) <= 2 * errors[best]:
+        if error(chosen) <= most:
             return chosen, divergences
     return thresholds[best], divergences
 
