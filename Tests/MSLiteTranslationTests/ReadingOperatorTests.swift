@@ -93,6 +93,16 @@ import Testing
     }
   }
 
+  @Test func aGeluCanBeApproximated() throws {
+    let primitive = MSLitePrimitive(
+      "Activation", ["activation_type": .int(19), "approximate": .int(1)])
+    let read = try run(model(primitive, [8]), Self.numbers)
+    for (x, y) in zip(Self.numbers.map(Double.init), try #require(read.float32Values)) {
+      let share = tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x))
+      #expect(abs(Double(y) - x * (1 + share) / 2) < 1e-6)
+    }
+  }
+
   @Test(arguments: functionsOfOne)
   func aFunctionOfOneNumberIsWhatItsNameSays(
     name: String, function: @Sendable (Double) -> Double

@@ -18,10 +18,11 @@ enum Activations {
         try Elementwise.one(activation(13), translation, node)
       },
       "Gelu": { @Sendable (translation, node) throws(Failure) in
-        guard node.string("approximate") ?? "none" == "none" else {
-          throw node.refused("it is approximated")
+        let form = node.string("approximate") ?? "none"
+        guard ["none", "tanh"].contains(form) else {
+          throw node.refused("'\(form)' isn't an approximation of it")
         }
-        try Elementwise.one(activation(19), translation, node)
+        try Elementwise.one(activation(19, isApproximate: form == "tanh"), translation, node)
       },
       "Clip": clip, "PRelu": slope,
     ]) { first, _ in first }
@@ -37,9 +38,12 @@ enum Activations {
     }
   }
 
-  static func activation(_ number: Int64, alpha: Float? = nil) -> MSLitePrimitive {
+  static func activation(
+    _ number: Int64, alpha: Float? = nil, isApproximate: Bool = false
+  ) -> MSLitePrimitive {
     var settings: [String: MSLitePrimitive.Setting] = ["activation_type": .int(number)]
     if let alpha { settings["alpha"] = .float(alpha) }
+    if isApproximate { settings["approximate"] = .int(1) }
     return MSLitePrimitive("Activation", settings)
   }
 

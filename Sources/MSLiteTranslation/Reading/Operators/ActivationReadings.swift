@@ -51,20 +51,32 @@ enum ActivationReadings {
     case 18:
       let gate = reading.step("Sigmoid", [x], of: node, "_gate")
       return reading.add("Mul", [x, gate], name: name, output: output)
-    case 19 where node.int("approximate") ?? 0 == 0:
+    case 19:
       return gelu(x, reading, node, name: name, output: output)
     default: throw node.unreadable("its activation has the number \(number)")
     }
   }
 
-  /// `x (1 + erf(x / sqrt 2)) / 2`, since ONNX's own operator needs a newer operator set.
+  /// `x (1 + erf(x / sqrt 2)) / 2`, since ONNX's own operator needs a newer operator set; approximated,
+  /// `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2`.
   private static func gelu(
     _ x: Value, _ reading: GraphReading, _ node: MSLiteNode, name: String, output: String
   ) -> Value {
-    let scaled = reading.step(
-      "Div", [x, reading.number(Float(2).squareRoot())], of: node, "_scaled")
-    let error = reading.step("Erf", [scaled], of: node, "_erf")
-    let raised = reading.step("Add", [error, reading.number(1)], of: node, "_raised")
+    let share: Value
+    if node.int("approximate") ?? 0 == 0 {
+      let scaled = reading.step(
+        "Div", [x, reading.number(Float(2).squareRoot())], of: node, "_scaled")
+      share = reading.step("Erf", [scaled], of: node, "_erf")
+    } else {
+      let square = reading.step("Mul", [x, x], of: node, "_square")
+      let cubic = reading.step("Mul", [square, reading.number(0.044715)], of: node, "_cubic")
+      let slope = reading.step("Add", [cubic, reading.number(1)], of: node, "_slope")
+      let bent = reading.step("Mul", [x, slope], of: node, "_bent")
+      let scaled = reading.step(
+        "Mul", [bent, reading.number((2 / Float.pi).squareRoot())], of: node, "_scaled")
+      share = reading.step("Tanh", [scaled], of: node, "_tanh")
+    }
+    let raised = reading.step("Add", [share, reading.number(1)], of: node, "_raised")
     let product = reading.step("Mul", [x, raised], of: node, "_product")
     return reading.add("Mul", [product, reading.number(0.5)], name: name, output: output)
   }
