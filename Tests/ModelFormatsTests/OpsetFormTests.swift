@@ -92,6 +92,7 @@ import Testing
         .constant("z", TensorData(int64: [4, 4])),
       ])
     #expect(raised.node.inputs.map { $0?.name } == ["x", nil, nil, "z"])
+    #expect(raised.model.graph.initializers.map(\.name) == ["z"])
   }
 
   @Test func batchNormalizationLosesSpatial() throws {

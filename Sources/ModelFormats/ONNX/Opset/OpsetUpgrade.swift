@@ -14,6 +14,8 @@ public enum OpsetUpgrade {
   /// Raises the model's ONNX operators to `version`: the graph, the graphs in its nodes, and the
   /// model's functions. A model that has that version or a newer one is left alone.
   ///
+  /// Constants that nothing reads afterwards are removed.
+  ///
   /// The file format's version rises to what the operators need; initializers that files before
   /// version 4 list as inputs too are then only initializers, as they were constants before.
   ///
@@ -37,6 +39,7 @@ public enum OpsetUpgrade {
     try raise(
       UpgradeUnit(root: model.graph, isFunction: false, session: session), from: current)
     setVersion(version, in: &model.operatorSets)
+    UnusedRemoval.removeConstants(from: model.graph)
     raiseFormat(of: model, to: formatVersion(for: version))
   }
 

@@ -1,5 +1,3 @@
-import ModelGraph
-
 /// Takes out what no result needs any more: nodes that edits left without readers, constants, and
 /// declarations of values that are gone.
 public enum UnusedRemoval {

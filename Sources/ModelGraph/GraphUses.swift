@@ -1,5 +1,3 @@
-import ModelGraph
-
 /// Who reads which value, in a graph and in the graphs inside its nodes.
 ///
 /// A picture of one moment: edits of the graph do not reach it.
