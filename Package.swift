@@ -106,6 +106,7 @@ let package = Package(
     .testTarget(
       name: "QuantizationTests",
       dependencies: ["CKernels", "ModelGraph", "Quantization", "Support"],
+      exclude: ["Feedback/make_golden.py"],
       swiftSettings: hot),
     .testTarget(
       name: "StatisticsTests", dependencies: ["CKernels", "Statistics", "Support"],
