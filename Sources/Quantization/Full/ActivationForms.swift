@@ -18,6 +18,7 @@ struct ActivationForms {
   private let uses: GraphUses
   private let saturation: Saturation
   private var forms: [ObjectIdentifier: Form] = [:]
+  private var crossLayer: [ObjectIdentifier: CrossLayerEqualization.Choice] = [:]
   private var makers: [ObjectIdentifier: IntegerOperation] = [:]
   private var readers: [ObjectIdentifier: [IntegerOperation]] = [:]
 
@@ -40,6 +41,13 @@ struct ActivationForms {
     for operation in plan.operations {
       readers[ObjectIdentifier(operation.input), default: []].append(operation)
       if operation.quantizesOutput { makers[ObjectIdentifier(operation.output)] = operation }
+    }
+    if !settings.perChannel {
+      crossLayer =
+        CrossLayerFactors(
+          of: plan.groups.compactMap(\.soleValue).filter(isEqualizable), makers: makers,
+          readers: readers, facts: facts
+        ).choices
     }
     for group in plan.groups {
       let form =
@@ -93,7 +101,7 @@ struct ActivationForms {
   /// `max|x|^alpha / max|w|^(1 - alpha)`, from 1e-5 to 100 (SmoothQuant, arXiv 2211.10438, equation
   /// 4), with the largest weight over all products that read the value.
   private func smoothed(_ group: ActivationGroup, alpha: Float) -> Form? {
-    guard alpha > 0, alpha < 1, group.values.count == 1, let value = group.values.first,
+    guard alpha > 0, alpha < 1, let value = group.soleValue,
       makers[ObjectIdentifier(value)] == nil, let facts = facts[value.name],
       facts.channelMinima.count > 1,
       let operations = readers[ObjectIdentifier(value)],
@@ -115,9 +123,12 @@ struct ActivationForms {
   }
 
   private func equalized(_ group: ActivationGroup) -> Form? {
-    guard settings.perChannel, group.values.count == 1, let value = group.values.first,
-      settings.profile.scalesActivationChannels || isFree(value), let facts = facts[value.name],
-      facts.channelMinima.count > 1, facts.elementsPerChannel >= ActivationForms.fewElements,
+    guard let value = group.soleValue else { return nil }
+    if let choice = crossLayer[ObjectIdentifier(value)] {
+      return Form(grid: grid(choice.lower, choice.upper), factors: choice.factors)
+    }
+    guard settings.perChannel, settings.profile.scalesActivationChannels || isFree(value),
+      isKnown(value), let facts = facts[value.name],
       let readers = summingReaders(of: value, channels: facts.channelMinima.count)
     else { return nil }
     if let maker = makers[ObjectIdentifier(value)] {
@@ -135,6 +146,15 @@ struct ActivationForms {
     guard let found = equalization.factors() else { return nil }
     return Form(grid: grid(found.lower, found.upper), factors: found.values)
   }
+
+  /// Whether enough is known of each channel.
+  private func isKnown(_ value: Value) -> Bool {
+    guard let facts = facts[value.name] else { return false }
+    return facts.channelMinima.count > 1
+      && facts.elementsPerChannel >= ActivationForms.fewElements
+  }
+
+  private func isEqualizable(_ value: Value) -> Bool { isFree(value) && isKnown(value) }
 
   /// Whether factors cost nothing when the model runs: an operator makes the value, and operators
   /// alone read it.

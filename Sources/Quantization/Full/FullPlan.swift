@@ -125,6 +125,9 @@ public struct ActivationGroup {
   public var name: String { values.first?.name ?? "" }
   /// The activations, in the graph's order.
   public var values: [Value]
+
+  /// The activation, where it shares with no other.
+  var soleValue: Value? { values.count == 1 ? values.first : nil }
 }
 
 /// What each operator and activation gets: a value, made before anything is measured or changed.
