@@ -19,10 +19,11 @@ extension FullConversion {
       targets: plan.groups.flatMap(\.values).map { value in
         .init(name: value.name, trailingAxes: plan.trailingAxes(of: value))
       } + shapesOnly, request: full.method.request)
-    observer?.began("calibrate", total: samples.count, of: .samples)
+    let count = job.isDryRun ? min(samples.count, pool.workerCount) : samples.count
+    observer?.began("calibrate", total: count, of: .samples)
     defer { observer?.ended() }
     let gathered = try calibrator.run(
-      samples.count, workers: pool,
+      count, workers: pool,
       sample: { (index) throws(Failure) in try samples.sample(index) },
       finished: { [observer] in observer?.advanced(by: 1) })
     let profile = full.settings.profile
@@ -56,7 +57,7 @@ extension FullConversion {
   func betterRounding(
     _ calibrated: Calibrated, _ samples: CalibrationSet
   ) throws(Failure) -> (rounded: [Int: RoundedWeights], trial: ComparisonFacts?) {
-    guard job.roundsOnSamples else { return ([:], nil) }
+    guard job.roundsOnSamples, !job.isDryRun else { return ([:], nil) }
     let rounded = try roundedOnSamples(calibrated, samples)
     guard !rounded.isEmpty else { return ([:], nil) }
     let trial = try FullTrial(conversion: self, calibrated: calibrated, samples: samples)

@@ -16,6 +16,10 @@ struct FullConversion {
   let observer: (any ConversionObserver)?
 
   /// What a conversion of a loaded model did.
+  ///
+  /// Where nothing is to be written, as many samples are looked at as there are workers: the size then
+  /// differs by little from what it will be. The comparison, which runs two models, takes about
+  /// twice the memory that calibration adds.
   func run(_ model: Model, facts: ModelFacts, trial: TrialRun?) throws(Failure) -> (
     outcome: ConversionOutcome, warnings: [Diagnostic]
   ) {
@@ -35,13 +39,9 @@ struct FullConversion {
       floatOperators: [], activationCount: 0, calibrationSeconds: 0)
     outcome.full?.runtime = full.settings.profile.name
     describe(plan, in: &outcome)
-    if job.isDryRun {
-      outcome.constants = plan.operations.map { planned($0) } + floatFacts(plan)
-      outcome.seconds = ProcessUsage.seconds - start
-      return (outcome, [])
-    }
+    let peakBefore = ProcessUsage.peakResidentByteCount
     var calibrated = try calibrate(model, plan, samples)
-    if let whole = calibrated.wholeRangeFacts {
+    if !job.isDryRun, let whole = calibrated.wholeRangeFacts {
       let trial = try FullTrial(conversion: self, calibrated: calibrated, samples: samples)
         .compareRanges(with: whole)
       outcome.full?.rangeTrial = trial
@@ -62,9 +62,15 @@ struct FullConversion {
     let (operations, pairs) = try quantize(model, plan, calibrated.facts, rounded)
     outcome.constants = operations.map { quantizedFacts($0) } + floatFacts(plan)
     if !job.writesMSLite { outcome.operatorSets.after = model.standardOperatorVersion }
-    let result = try destination.layOut(model, runs: true)
+    let result = try destination.layOut(model, runs: !job.isDryRun)
     warnings += result.warnings
     outcome.outputByteCount = result.byteCount
+    if job.isDryRun {
+      let peak = ProcessUsage.peakResidentByteCount
+      outcome.predictedPeakByteCount = peak + (peak - peakBefore)
+      outcome.seconds = ProcessUsage.seconds - start
+      return (outcome, result.warnings)
+    }
     outcome.files = try destination.write(result)
     let runnable = destination.runnablePath(result)
     outcome.quality = try assess(runnable, samples)
@@ -155,10 +161,6 @@ struct FullConversion {
 
   // MARK: Facts
 
-  private func planned(_ operation: IntegerOperation) -> ConstantFacts {
-    facts(operation.node, operation.weights, reason: nil)
-  }
-
   private func quantizedFacts(_ operation: QuantizedOperation) -> ConstantFacts {
     var facts = ConstantFacts(
       tensor: operation.weights.originalName ?? operation.weights.name, node: operation.nodeName,
@@ -175,19 +177,13 @@ struct FullConversion {
   }
 
   private func floatFacts(_ node: Node, _ reason: FloatOperatorReason) -> ConstantFacts? {
-    guard node.inputs.count > 1, let weights = node.inputs[1], weights.constant != nil else {
-      return nil
-    }
-    return facts(node, weights, reason: .operatorStaysFloat(reason))
-  }
-
-  private func facts(_ node: Node, _ weights: Value, reason: FloatReason?) -> ConstantFacts {
-    let source = weights.constant
+    guard node.inputs.count > 1, let weights = node.inputs[1], let source = weights.constant
+    else { return nil }
     var facts = ConstantFacts(
       tensor: weights.name, node: node.displayName, operatorType: node.operatorType, userCount: 1,
-      dimensions: source?.dimensions ?? [], floatByteCount: source?.byteCount ?? 0,
-      storedByteCount: reason == nil ? source?.elementCount ?? 0 : source?.byteCount ?? 0)
-    facts.floatReason = reason
+      dimensions: source.dimensions, floatByteCount: source.byteCount,
+      storedByteCount: source.byteCount)
+    facts.floatReason = .operatorStaysFloat(reason)
     return facts
   }
 

@@ -6,7 +6,7 @@ struct MemoryForecast {
   let peakByteCount: Int
 
   /// The process itself with its libraries.
-  private static let base = 16 << 20
+  private static let base = 22 << 20
 
   init(_ plan: QuantizationPlan, workers: Int) {
     let quantized = plan.quantized

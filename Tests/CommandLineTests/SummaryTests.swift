@@ -110,6 +110,45 @@ import Testing
     #expect(done["outputBytes"] as? Int == (try folder.bytes("result.onnx").count))
   }
 
+  /// Some samples are looked at, so that what the plan says of activations holds too.
+  @Test(arguments: ["onnx", "ms"])
+  func aDryRunForecastsFullQuantization(format: String) throws {
+    let folder = try TemporaryFolder(model: Fixtures.digits)
+    try folder.makeFolder("calib")
+    for index in 0..<4 {
+      let pixels = (0..<28 * 28).map { UInt8($0 * (index + 3) % 251) }
+      try folder.write("calib/\(index).bmp", TestImages.gray(pixels, width: 28))
+    }
+    try folder.write(
+      "job.cfg",
+      """
+      [common_quant_param]
+      quant_type=FULL_QUANT
+      [data_preprocess_param]
+      calibrate_path=image:calib
+      calibrate_size=4
+      input_type=IMAGE
+      image_to_format=GRAY
+      normalize_mean=[0]
+      normalize_std=[255]
+
+      """)
+    let job = ["--modelFile=model.onnx", "--outputFile=result.\(format)", "--configFile=job.cfg"]
+    let json = job + ["--logFormat=json"]
+    let planned = try JSON.object(Program.run(json + ["--dryRun"], in: folder).output)
+    #expect(try folder.files().count { !$0.hasPrefix("calib") } == 2)
+    let done = try JSON.object(Program.run(json, in: folder).output)
+    let bytes = try [planned, done].map { try #require($0["outputBytes"] as? Int) }
+    #expect(abs(bytes[0] - bytes[1]) * 50 <= bytes[1], "\(bytes)")
+    let bits = try [planned, done].map { object in
+      try #require(object["tensors"] as? [[String: Any]]).map { $0["bits"] as? Int }
+    }
+    #expect(bits[0] == bits[1] && bits[0].contains(8))
+    #expect(try #require(planned["predictedPeakBytes"] as? Int) > bytes[0])
+    let text = try Program.run(job + ["--dryRun"], in: folder)
+    #expect(text.outputLines.contains { $0.contains("/hidden/Gemm") && !$0.contains("float") })
+  }
+
   @Test func aDryRunLeavesAnOlderResultAlone() throws {
     let folder = try TemporaryFolder(model: Fixtures.digits)
     try folder.write("result.onnx", "old")
