@@ -119,13 +119,16 @@ struct ChannelForecast {
   }
 
   /// Means in units of the channels' typical deviation, in sixty-fourths, for integer arithmetic;
-  /// nil when any isn't finite.
+  /// nil when any isn't finite. Where the largest is more than 16 all are made smaller in
+  /// proportion: errors must still cancel under the means as they relate to each other.
   var relativeMeans: [Int32]? {
     guard count > 0 else { return nil }
     let (means, variances) = moments
     let typical = (variances.reduce(0, +) / Double(count) + 1e-12).squareRoot()
-    let relative = means.map { (64 * $0 / typical).rounded(.toNearestOrEven) }
+    let largest = means.reduce(0) { max($0, abs($1)) }
+    let unit = max(typical, largest / 16)
+    let relative = means.map { (64 * $0 / unit).rounded(.toNearestOrEven) }
     guard relative.allSatisfy(\.isFinite) else { return nil }
-    return relative.map { Int32(max(-1024, min(1024, $0))) }
+    return relative.map { Int32($0) }
   }
 }

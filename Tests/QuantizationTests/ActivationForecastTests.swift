@@ -61,6 +61,25 @@ import Testing
     withExtendedLifetime(nodes) {}
   }
 
+  @Test func largeRelativeMeansKeepTheirProportions() {
+    let cases: [(means: [Double], variance: Double, expected: [Int32])] = [
+      ([1, -2, 3], 16, [16, -32, 48]), ([1, -2, 3], 1e-6, [341, -683, 1024]),
+      ([100, -10, 0], 4, [1024, -102, 0]), ([0, 0, 0], 0, [0, 0, 0]),
+    ]
+    for (means, variance, expected) in cases {
+      let forecast = ChannelForecast(
+        base: base, means: means, variances: Array(repeating: variance, count: means.count))
+      #expect(forecast.relativeMeans == expected)
+    }
+  }
+
+  @Test func meansThatAreNotFiniteAreNotUsed() {
+    for mean in [Double.nan, .infinity] {
+      let forecast = ChannelForecast(base: base, means: [1, mean], variances: [1, 1])
+      #expect(forecast.relativeMeans == nil)
+    }
+  }
+
   @Test func whatIsNotKnownGivesNothing() {
     var forecast = ActivationForecast()
     #expect(forecast.channels(of: Value(name: "x")) == nil)

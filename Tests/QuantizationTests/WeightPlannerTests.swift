@@ -238,4 +238,11 @@ import Testing
     #expect(recipe(model, settings) != nil)
     #expect(recipe(model, settings)?.inputMeans == nil)
   }
+
+  @Test(arguments: [(36, true), (1, false)])
+  func aLoneFilterIsNoBank(filters: Int, isBank: Bool) {
+    let model = model("Conv", weights: weights([filters, 1, 1, 256]))
+    let settings = WeightQuantizationSettings(bits: 8, minWeightChannel: 0)
+    #expect(recipe(model, settings)?.shapesNoise == isBank)
+  }
 }
