@@ -6,11 +6,15 @@ public enum RangeMethod: Hashable, Sendable, CaseIterable {
   /// so much that the error is more than MAX_MIN's: see `DivergenceThreshold`.
   case kullbackLeibler
   /// Without the lowest and the highest ten-thousandth of each sample, averaged over samples; or
-  /// without one of the two, or MAX_MIN, where more would make the expected error larger than
-  /// MAX_MIN's: what is cut off there are no outliers.
+  /// without one of the two, or MAX_MIN, where that doesn't take a tenth off MAX_MIN's expected error:
+  /// what is cut off there are no outliers. Clipping always errs the same way, which costs results
+  /// more than as large an error of rounding.
   case outlierRemoval
   /// The range with the least expected squared error: see `LeastErrorSearch`.
   case auto
+
+  /// How much of MAX_MIN's expected error removing outliers may leave.
+  private static let outliersShare = 0.9
 
   /// What the method needs to know.
   public var request: StatisticsRequest {
@@ -41,7 +45,7 @@ public enum RangeMethod: Hashable, Sendable, CaseIterable {
     case .maxMin: return whole
     case .outlierRemoval:
       guard let tails = statistics.meanTails, tails != 0...0 else { return whole }
-      let most = error.sum(whole, grid)
+      let most = error.sum(whole, grid) * RangeMethod.outliersShare
       return RangeMethod.cuts(extremes, tails).map {
         ActivationRange($0.lowerBound, $0.upperBound, grid: grid)
       }.first { error.sum($0, grid) <= most } ?? whole

@@ -174,9 +174,13 @@ import Testing
     let grid = Self.grids[0]
     let kept = RangeMethod.outlierRemoval.range(of: TensorStatistics([rare], all), grid: grid)
     #expect(kept.lower == 0 && kept.upper == 5)
-    let ramp: [Float] = (0..<20000).map { Float($0) }
-    let cut = RangeMethod.outlierRemoval.range(of: TensorStatistics([ramp], all), grid: grid)
-    #expect(cut.lower == 0 && cut.upper == 19998)
+    var ramp: [Float] = (0..<400_000).map { Float($0) / 20 }
+    func upper() -> Float {
+      RangeMethod.outlierRemoval.range(of: TensorStatistics([ramp], all), grid: grid).upper
+    }
+    #expect(upper() > 19999)
+    ramp[3] = 23000
+    #expect(upper() < 19999)
   }
 
   /// One value far out costs more cut off than the coarser steps that it asks for.
@@ -188,7 +192,7 @@ import Testing
       for grid in Self.grids {
         let range = RangeMethod.outlierRemoval.range(of: statistics, grid: grid)
         let whole = RangeMethod.maxMin.range(of: statistics, grid: grid)
-        #expect(expected.sum(range, grid) <= expected.sum(whole, grid))
+        #expect(range == whole || expected.sum(range, grid) <= 0.9 * expected.sum(whole, grid))
       }
     }
     let far: [Float] = (0..<20000).map { Float($0) / 20000 } + [1000]
