@@ -44,6 +44,19 @@ import Testing
     plan.floats.first { $0.node.name == node }?.reason
   }
 
+  /// A waveform's quiet bands would drown in 8 bits, whether one filter reads it or a bank.
+  @Test(arguments: [1, 36])
+  func longFiltersOverAWaveformStayFloat(filters: Int) throws {
+    let weights = constant(
+      "w", (0..<256 * filters).map { Float($0 % 11) - 5 }, [filters, 1, 1, 256])
+    let plan = plan(.onnxRuntime, apply("Conv", [input, weights], "conv"))
+    #expect(plan.operations.isEmpty)
+    guard case .filterBank = try #require(plan.floats.first).reason else {
+      Issue.record("\(plan.floats)")
+      return
+    }
+  }
+
   @Test func aSignalProcessorAddsPoolsAndMovesInIntegers() {
     let first = convolution(input, "first")
     let sum = apply("Add", [first, convolution(input, "second")], "sum")

@@ -75,7 +75,7 @@ public indirect enum FloatOperatorReason: Hashable, Sendable {
     case .inputNotFloat: "reads no float32 activation"
     case .nestedGraph: "inside a branch or loop"
     case .groups: "the runtime has no integer kernel for its groups"
-    case .filterBank: "a filter bank over a waveform, whose quiet bands 8 bits would drown"
+    case .filterBank: "long filters over a waveform, whose quiet bands 8 bits would drown"
     case .neverRun: "calibration never reached it"
     case .nonFiniteActivation: "calibration saw NaN or infinity"
     case .hugeRange: "numbers of 10,000 and more, such as a mask's, beside which all else is lost"

@@ -97,7 +97,7 @@ public struct FullPlanner {
     guard let axis = operand.axis(for: node, rank: source.dimensions.count) else {
       return refuse(.weights(.rankBelowTwo))
     }
-    if FilterBank.isFilterBank(node, weights: source) { return refuse(.filterBank) }
+    if FilterBank.filtersWaveform(node, weights: source) { return refuse(.filterBank) }
     guard kernel.takesGroups || FullPlanner.hasPlainGroups(node, source.dimensions) else {
       return refuse(.groups)
     }
