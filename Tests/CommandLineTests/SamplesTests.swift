@@ -6,12 +6,7 @@ import Testing
   /// A folder with the digit classifier, three images and a job.
   private static func folder(_ change: (String) -> String = { $0 }) throws -> TemporaryFolder {
     let folder = try TemporaryFolder(model: Fixtures.digits)
-    try folder.makeFolder("calib")
-    for index in 0..<3 {
-      try folder.write(
-        "calib/\(index).bmp",
-        TestImages.gray((0..<32 * 30).map { UInt8($0 * (index + 1) % 251) }, width: 32))
-    }
+    try folder.writeImages(3, width: 32, height: 30)
     try folder.write(
       "job.cfg",
       change(

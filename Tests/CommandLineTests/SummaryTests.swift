@@ -114,11 +114,7 @@ import Testing
   @Test(arguments: ["onnx", "ms"])
   func aDryRunForecastsFullQuantization(format: String) throws {
     let folder = try TemporaryFolder(model: Fixtures.digits)
-    try folder.makeFolder("calib")
-    for index in 0..<4 {
-      let pixels = (0..<28 * 28).map { UInt8($0 * (index + 3) % 251) }
-      try folder.write("calib/\(index).bmp", TestImages.gray(pixels, width: 28))
-    }
+    try folder.writeImages(4, width: 28, height: 28)
     try folder.write(
       "job.cfg",
       """
@@ -139,7 +135,7 @@ import Testing
     #expect(try folder.files().count { !$0.hasPrefix("calib") } == 2)
     let done = try JSON.object(Program.run(json, in: folder).output)
     let bytes = try [planned, done].map { try #require($0["outputBytes"] as? Int) }
-    #expect(abs(bytes[0] - bytes[1]) * 50 <= bytes[1], "\(bytes)")
+    #expect(abs(bytes[0] - bytes[1]) * 100 <= bytes[1], "\(bytes)")
     let bits = try [planned, done].map { object in
       try #require(object["tensors"] as? [[String: Any]]).map { $0["bits"] as? Int }
     }

@@ -21,7 +21,7 @@ struct CrossLayerEqualizationTests {
   }
 
   @Test func factorsEvenOutWeightsOnBothSides() throws {
-    // The first paper's example: what one side lacks the other has too much of.
+    // What one side lacks the other has too much of.
     let uneven = equalization(upper: [8, 1, 0.125], made: [8, 1, 0.125], read: [0.125, 1, 8])
     let found = try #require(uneven.choice())
     let ratios = found.factors.map { $0 / found.factors[1] }

@@ -45,6 +45,11 @@ public struct ActivationFacts: Sendable {
     }
   }
 
+  /// The mean square of each channel, of which a corrected bias gives most of the mean's share back.
+  var channelPower: [Double] {
+    zip(channelVariances, channelMeans).map { $0 + 0.1 * $1 * $1 }
+  }
+
   /// Whether the range is that of a mask or the like, beside which nothing else would be told apart.
   public var isHuge: Bool { max(abs(lower), abs(upper)) >= DelicateArithmetic.hugeMagnitude }
 

@@ -42,7 +42,7 @@ struct ActivationForms {
       readers[ObjectIdentifier(operation.input), default: []].append(operation)
       if operation.quantizesOutput { makers[ObjectIdentifier(operation.output)] = operation }
     }
-    if !settings.perChannel {
+    if !settings.perChannel, settings.smoothAlpha == nil {
       crossLayer =
         CrossLayerFactors(
           of: plan.groups.compactMap(\.soleValue).filter(isEqualizable), makers: makers,
@@ -141,8 +141,7 @@ struct ActivationForms {
       lower: facts.channelMinima.map { min(0, max($0, needed.lowerBound)) },
       upper: facts.channelMaxima.map { max(0, min($0, needed.upperBound)) },
       doubts: facts.rangeDoubts,
-      power: zip(facts.channelVariances, facts.channelMeans).map { $0 + 0.1 * $1 * $1 },
-      readers: readers, isFree: isFree(value))
+      power: facts.channelPower, readers: readers, isFree: isFree(value))
     guard let found = equalization.factors() else { return nil }
     return Form(grid: grid(found.lower, found.upper), factors: found.values)
   }

@@ -40,7 +40,7 @@ struct CrossLayerFactors {
     return CrossLayerEqualization(
       lower: facts.channelMinima.map { min(0, max($0, facts.lower)) },
       upper: facts.channelMaxima.map { max(0, min($0, facts.upper)) },
-      doubts: facts.rangeDoubts, power: CrossLayerFactors.power(facts), limit: limit(maker),
+      doubts: facts.rangeDoubts, power: facts.channelPower, limit: limit(maker),
       maker: self.maker(maker, made), readers: found)
   }
 
@@ -53,17 +53,12 @@ struct CrossLayerFactors {
     return (WeightRows(operation, source.dimensions), values)
   }
 
-  /// Channels' mean squares, of which a bias gives most of the means' share back.
-  private static func power(_ facts: ActivationFacts) -> [Double] {
-    zip(facts.channelVariances, facts.channelMeans).map { $0 + 0.1 * $1 * $1 }
-  }
-
   private func maker(
     _ operation: IntegerOperation, _ weights: Weights
   ) -> CrossLayerEqualization.Maker {
     let rows = weights.rows
     let factors = choices[ObjectIdentifier(operation.input)]?.factors
-    let power = facts[operation.input.name].map(CrossLayerFactors.power) ?? []
+    let power = facts[operation.input.name]?.channelPower ?? []
     var largest = [Float](repeating: 0, count: rows.outputs)
     var energy = [Double](repeating: 0, count: rows.outputs)
     for output in 0..<rows.outputs {

@@ -42,6 +42,15 @@ final class TemporaryFolder: Sendable {
       attributes: [.posixPermissions: permissions])
   }
 
+  /// Different gray pictures `0.bmp` and so on in `calib`, to calibrate with.
+  func writeImages(_ count: Int, width: Int, height: Int) throws {
+    try makeFolder("calib")
+    for index in 0..<count {
+      let shades = (0..<width * height).map { UInt8($0 * (index + 1) % 251) }
+      try write("calib/\(index).bmp", TestImages.gray(shades, width: width))
+    }
+  }
+
   func bytes(_ name: String) throws -> [UInt8] {
     Array(try Data(contentsOf: URL(fileURLWithPath: "\(path)/\(name)")))
   }
