@@ -189,6 +189,24 @@ DISPATCHED void gs_moments(const float *values, const int32_t *integers, size_t 
   *sum_vv = sum_vector(&v2);
 }
 
+DISPATCHED void gs_weighted_sums(const float *values, const int32_t *integers, const int32_t *means, size_t count,
+                                 int32_t zero_point, double *sum_mv, int64_t *sum_mp) {
+  doubles mv = 0;
+  int64_t mp = 0;
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES)
+    for (int j = 0; j < LANES; j++) {
+      mp += (int64_t)means[i + j] * (integers[i + j] - zero_point);
+      mv[j] += (double)means[i + j] * values[i + j];
+    }
+  for (int j = 0; i < count; i++, j++) {
+    mp += (int64_t)means[i] * (integers[i] - zero_point);
+    mv[j] += (double)means[i] * values[i];
+  }
+  *sum_mv = sum_vector(&mv);
+  *sum_mp = mp;
+}
+
 DISPATCHED void gs_widen_bfloat(const uint16_t *in, size_t count, float *out) {
   for (size_t i = 0; i < count; i++) {
     uint32_t bits = (uint32_t)in[i] << 16;

@@ -357,7 +357,8 @@ public struct Converter {
           node: node.displayName,
           operatorType: types[node.displayName] ?? node.operatorType, tensor: entry.plan.value.name,
           dimensions: entry.plan.source.dimensions, scales: parameters.scales,
-          zeroPoints: parameters.zeroPoints, bits: entry.recipe.effectiveBits)
+          zeroPoints: parameters.zeroPoints, offsets: parameters.offsets,
+          bits: entry.recipe.effectiveBits)
       }
     }
   }

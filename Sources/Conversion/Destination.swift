@@ -23,8 +23,16 @@ struct Destination {
     if job.writesMSLite {
       settings.perChannelOperators = Destination.axisOperators
       settings.packsHalfBytes = false
+      settings.hasOffsets = hasOffsets
     }
     return settings
+  }
+
+  /// Whether channels of weights may have offsets. Only what runtimes make float at loading has them;
+  /// above 8 bits there is no error to speak of that they could take.
+  private var hasOffsets: Bool {
+    job.writesMSLite && job.full == nil && job.dynamic == nil && !job.dequantizesOnTheFly
+      && (1...8).contains(job.weights.bits)
   }
 
   /// Refuses what the format can't have yet, before any work.
@@ -210,6 +218,20 @@ struct Destination {
       constant.initializer = data
     }
     defer { for (constant, data) in zip(constants, originals) { constant.initializer = data } }
+    // ONNX has no offsets.
+    let offset = model.graph.constants.filter { $0.quantized?.storage.hasOffsets == true }
+    let quantized = offset.compactMap(\.quantized)
+    let floats = pool.map(quantized.count) { quantized[$0].dequantized() }
+    for (constant, data) in zip(offset, floats) {
+      constant.quantized = nil
+      constant.setConstant(data)
+    }
+    defer {
+      for (constant, integers) in zip(offset, quantized) {
+        constant.quantized = integers
+        constant.setConstant(integers.source)
+      }
+    }
     return try ONNXTwin(model, beside: job.outputPath, pool: pool)
   }
 

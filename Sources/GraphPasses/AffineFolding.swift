@@ -48,6 +48,8 @@ public struct AffineFolding {
   private struct ChannelMap {
     var factors: [Double]
     var offsets: [Double]
+    /// What is known of the channels behind it.
+    var moments: ChannelMoments?
 
     init?(factors: [Double], offsets: [Double], channels: Int) {
       func spread(_ values: [Double]) -> [Double]? {
@@ -62,7 +64,13 @@ public struct AffineFolding {
     }
 
     mutating func follow(with next: ChannelMap) {
+      moments = next.moments ?? moments
       for index in factors.indices {
+        if next.moments == nil {
+          moments?.means[index] *= next.factors[index]
+          moments?.means[index] += next.offsets[index]
+          moments?.variances[index] *= next.factors[index] * next.factors[index]
+        }
         factors[index] *= next.factors[index]
         offsets[index] = offsets[index] * next.factors[index] + next.offsets[index]
       }
@@ -153,7 +161,9 @@ public struct AffineFolding {
       constants[0][$0] / (constants[3][$0] + epsilon).squareRoot()
     }
     let offsets = (0..<channels).map { constants[1][$0] - constants[2][$0] * factors[$0] }
-    return ChannelMap(factors: factors, offsets: offsets, channels: channels)
+    var map = ChannelMap(factors: factors, offsets: offsets, channels: channels)
+    map?.moments = ChannelMoments(means: constants[1], variances: constants[0].map { $0 * $0 })
+    return map
   }
 
   /// A constant's elements, if it has one for all channels or one for each channel of axis 1.
@@ -192,6 +202,7 @@ public struct AffineFolding {
         TensorData(float32: floats, dimensions: [channels])),
     ]
     node.outputs = folding.followers.last?.outputs.prefix(1).map { $0 } ?? node.outputs
+    node.outputs[0]?.channelMoments = map.moments
     for folded in folding.followers { removed.insert(ObjectIdentifier(folded)) }
   }
 

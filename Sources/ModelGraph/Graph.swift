@@ -38,6 +38,16 @@ public final class Graph {
     }
     return found
   }
+
+  /// The constants of this graph and of all graphs inside, those of Constant nodes among them.
+  ///
+  /// - Complexity: O(nodes + constants).
+  public var constants: [Value] {
+    allGraphs.flatMap { graph in
+      graph.initializers
+        + graph.nodes.compactMap { $0.constantOutput == nil ? nil : $0.outputs.first ?? nil }
+    }
+  }
 }
 
 /// A function that a model defines and its nodes call like operators.

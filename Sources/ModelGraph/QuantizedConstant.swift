@@ -12,6 +12,8 @@ public struct QuantizedStorage: Hashable, Sendable {
   /// Blocks of a two-dimensional constant along the axis beside `axis`, each with one scale; nil
   /// where a channel has one.
   public var block: Block?
+  /// Whether each channel has an offset that is added after scaling, where the format has one.
+  public var hasOffsets = false
   /// Where the integers lie.
   public var arrangement = Arrangement.tensor
 
@@ -54,6 +56,8 @@ public struct EncodedParameters: Sendable {
   public var scales: [Float]
   /// The zero point of each channel.
   public var zeroPoints: [Int32]
+  /// What is added to each channel after scaling; empty where nothing is.
+  public var offsets: [Float] = []
   /// Sum of squares of the float weights.
   public var signal: Double
   /// Sum of squares of what the integers miss of them.

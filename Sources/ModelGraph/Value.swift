@@ -23,10 +23,23 @@ public final class Value {
   /// How the value is represented as integers while the model runs; nil for float.
   public var activation: ActivationQuantization?
 
+  /// What training measured of each channel (axis 1), where a normalization that said so is folded
+  /// away.
+  public var channelMoments: ChannelMoments?
+
   /// Makes a value without type, constant or producer.
   public init(name: String) { self.name = name }
 
   /// The constant elements, whether an initializer or a Constant node holds them; nil when the
   /// value isn't known before the model runs.
   public var constant: TensorData? { initializer ?? producer?.constantOutput }
+
+  /// Replaces the constant elements, wherever they are held.
+  public func setConstant(_ data: TensorData) {
+    if initializer != nil {
+      initializer = data
+    } else {
+      producer?.setAttribute("value", .tensor(data))
+    }
+  }
 }

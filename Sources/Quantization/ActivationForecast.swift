@@ -23,7 +23,10 @@ struct ActivationForecast {
     if let found = known[ObjectIdentifier(value)] { return found }
     guard depth < ActivationForecast.depthLimit else { return nil }
     let result =
-      value.producer.map { $0.isStandard ? forecast($0, value, depth + 1) : nil }
+      value.channelMoments.map {
+        ChannelForecast(base: value, means: $0.means, variances: $0.variances)
+      }
+      ?? value.producer.map { $0.isStandard ? forecast($0, value, depth + 1) : nil }
       ?? ActivationForecast.input(value)
     known[ObjectIdentifier(value)] = .some(result)
     return result

@@ -3,6 +3,7 @@ import CKernels
 /// Chooses the grid of one channel and rounds its weights onto it.
 final class ChannelQuantizer {
   private let recipe: WeightRecipe
+  private let inputMeans: [Int32]?
   private let errors: UnsafeMutableBufferPointer<Int32>
   private let scratch: UnsafeMutableBufferPointer<UInt32>
   /// The integers of the channel rounded last.
@@ -11,6 +12,7 @@ final class ChannelQuantizer {
   /// A quantizer for channels of up to `capacity` elements.
   init(recipe: WeightRecipe, capacity: Int) {
     self.recipe = recipe
+    inputMeans = recipe.roundingMeans
     integers = .allocate(capacity: capacity)
     let balanced = recipe.round == .squant ? capacity : 0
     errors = .allocate(capacity: balanced)
@@ -77,7 +79,7 @@ final class ChannelQuantizer {
     }
     gs_quantize(
       input, weights.count, scale, zeroPoint, grid.lowest, grid.highest, output, errors)
-    if let means = recipe.inputMeans {
+    if let means = inputMeans {
       gs_balance_means(
         output, errors, means, weights.count, grid.lowest, grid.highest)
       return
@@ -91,64 +93,26 @@ final class ChannelQuantizer {
         start += kernel
       }
     }
-    gs_balance(output, errors, weights.count, grid.lowest, grid.highest, scratch)
+    // An offset takes the mean error of the channel.
+    if !recipe.storage.hasOffsets {
+      gs_balance(output, errors, weights.count, grid.lowest, grid.highest, scratch)
+    }
   }
 
   /// What the integers make of the weights.
   func moments(_ weights: UnsafeBufferPointer<Float>, zeroPoint: Int32) -> RoundingMoments {
     var moments = RoundingMoments()
     guard let input = weights.baseAddress, let output = integers.baseAddress else { return moments }
+    moments.count = weights.count
     gs_moments(
       input, output, weights.count, zeroPoint, &moments.integers, &moments.integerSquares,
       &moments.values, &moments.products, &moments.valueSquares)
+    if recipe.weighsScales, let inputMeans, inputMeans.count == weights.count {
+      var (values, integers) = (0.0, Int64(0))
+      gs_weighted_sums(input, output, inputMeans, weights.count, zeroPoint, &values, &integers)
+      let (value, integer) = (values / 64, Double(integers) / 64)
+      moments.expected = (value * integer, integer * integer)
+    }
     return moments
-  }
-}
-
-/// Sums over weights `w` and their integers `p`, counted from the zero point: enough to know the
-/// error of any scale without looking at the weights again.
-struct RoundingMoments {
-  /// Sum of p.
-  var integers: Int64 = 0
-  /// Sum of p squared.
-  var integerSquares: Int64 = 0
-  /// Sum of w.
-  var values = 0.0
-  /// Sum of w times p.
-  var products = 0.0
-  /// Sum of w squared.
-  var valueSquares = 0.0
-
-  mutating func add(_ other: RoundingMoments) {
-    integers += other.integers
-    integerSquares += other.integerSquares
-    values += other.values
-    products += other.products
-    valueSquares += other.valueSquares
-  }
-
-  /// Sum of (w - scale p)^2.
-  func squaredError(scale: Double) -> Double {
-    max(0, valueSquares - 2 * scale * products + scale * scale * Double(integerSquares))
-  }
-
-  /// A scale under which neither the squared error nor the mean error is larger than under
-  /// `scale`.
-  ///
-  /// The squared error is a parabola in the scale around `products / integerSquares`; any scale as
-  /// near to that as `scale` is does no worse. Within that span the one with the least mean error
-  /// is taken. `scale` itself stays where float32 holds nothing better.
-  func correctedScale(_ scale: Float) -> Float {
-    let old = Double(scale)
-    guard integerSquares > 0, products > 0 else { return scale }
-    let leastSquares = products / Double(integerSquares)
-    let reach = abs(old - leastSquares)
-    let unbiased = integers == 0 ? leastSquares : values / Double(integers)
-    let wanted = Float(min(max(unbiased, leastSquares - reach), leastSquares + reach))
-    let bias = { (scale: Double) in abs(values - scale * Double(integers)) }
-    guard wanted.isNormal, wanted > 0, abs(Double(wanted) - leastSquares) <= reach,
-      bias(Double(wanted)) <= bias(old)
-    else { return scale }
-    return wanted
   }
 }

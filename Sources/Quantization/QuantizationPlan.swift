@@ -79,6 +79,9 @@ public struct WeightRecipe: Hashable, Sendable {
   /// The mean of each input relative to the inputs' deviation, in sixty-fourths, where the network
   /// tells it: rounding then balances errors times means.
   public var inputMeans: [Int32]?
+  /// Whether a corrected scale counts errors under these means too; a bias that takes the mean error
+  /// makes them meaningless.
+  public var weighsScales = false
   /// Whether the integers lie evenly around zero, with 0 for zero, as integer kernels want them.
   public var isSymmetric = false
   /// A bound on neighbouring integers; nil without one.
@@ -107,6 +110,15 @@ public struct WeightRecipe: Hashable, Sendable {
   public var scaleCount: Int {
     guard storage.axis != nil else { return 1 }
     return layout.channels * (storage.block.map { layout.elementsPerChannel / $0.size } ?? 1)
+  }
+
+  /// The means that rounding balances errors against: those of the inputs, less their own mean where
+  /// an offset makes errors sum to zero in any case.
+  var roundingMeans: [Int32]? {
+    guard storage.hasOffsets, let inputMeans, !inputMeans.isEmpty else { return inputMeans }
+    let total = inputMeans.reduce(0) { $0 + Double($1) }
+    let mean = Int32((total / Double(inputMeans.count)).rounded())
+    return inputMeans.map { $0 - mean }
   }
 
   /// The rounding in one word.

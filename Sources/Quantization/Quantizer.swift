@@ -8,10 +8,11 @@ public enum Quantizer {
   /// - Parameter rounded: integers that are chosen already, by number.
   public static func apply(_ plan: QuantizationPlan, rounded: [Int: RoundedWeights] = [:]) {
     for (number, entry) in plan.quantized.enumerated() {
+      var recipe = entry.recipe
+      // Feedback has put mean errors where they cost least.
+      if rounded[number] != nil { recipe.storage.hasOffsets = false }
       entry.plan.value.quantized =
-        WeightEncoder(
-          source: entry.plan.source, recipe: entry.recipe, rounded: rounded[number]
-        )
+        WeightEncoder(source: entry.plan.source, recipe: recipe, rounded: rounded[number])
         .quantizedConstant(number: number)
     }
   }

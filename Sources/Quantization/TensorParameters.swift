@@ -7,6 +7,8 @@ public struct TensorParameters: Sendable {
   public var scales: [Float]
   /// The zero point of each channel.
   public var zeroPoints: [Int32]
+  /// What is added to each channel after scaling; empty where nothing is.
+  public var offsets: [Float]
   /// Sum of squares of the float weights.
   public var signal: Double
   /// Sum of squares of the rounding errors.
@@ -17,6 +19,7 @@ public struct TensorParameters: Sendable {
     let ordered = slabs.sorted { $0.firstChannel < $1.firstChannel }
     scales = ordered.flatMap(\.scales)
     zeroPoints = ordered.flatMap(\.zeroPoints)
+    offsets = ordered.flatMap(\.offsets)
     signal = ordered.reduce(0) { $0 + $1.signal }
     noise = ordered.reduce(0) { $0 + $1.noise }
   }

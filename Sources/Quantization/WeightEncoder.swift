@@ -118,11 +118,18 @@ struct WeightEncoder: Sendable {
       var grid = rounded?.grid(channel) ?? quantizer.grid(row, channel: channel)
       round(row, channel, grid, quantizer)
       let moments = quantizer.moments(row, zeroPoint: grid.zeroPoint)
-      if correctsScale { grid.scale = moments.correctedScale(grid.scale) }
+      var offset: Float = 0
+      if recipe.storage.hasOffsets {
+        (grid.scale, offset) = moments.correctedGrid(grid.scale)
+        parameters.offsets.append(offset)
+      } else if correctsScale {
+        grid.scale = moments.correctedScale(grid.scale)
+      }
       parameters.scales.append(grid.scale)
       parameters.zeroPoints.append(grid.zeroPoint)
       parameters.signal += moments.valueSquares
-      parameters.noise += moments.squaredError(scale: Double(grid.scale))
+      parameters.noise += moments.squaredError(
+        scale: Double(grid.scale), offset: Double(offset))
       rows.store(quantizer.integers, channel, into: output)
     }
   }

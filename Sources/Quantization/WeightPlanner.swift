@@ -175,6 +175,9 @@ public struct WeightPlanner {
     var storage = QuantizedStorage(
       bits: settings.bits, elementType: settings.storedType(bits: settings.bits),
       axis: mayHaveChannels(wanted) ? axis : nil)
+    storage.hasOffsets =
+      settings.hasOffsets && settings.biasCorrection && isSummed && storage.axis != nil
+      && channels > 1
     storage.divide(source.dimensions, by: settings.groupSize, for: wanted.map(\.node))
     return .quantize(
       WeightRecipe(
@@ -184,7 +187,7 @@ public struct WeightPlanner {
         correctsScale: settings.biasCorrection,
         shapesNoise: settings.rangeMethod == nil && settings.roundMethod == .squant
           && wanted.allSatisfy { $0.isDirect && FilterBank.isFilterBank($0.node, weights: source) },
-        inputMeans: storage.block == nil ? means : nil, ranges: ranges))
+        inputMeans: storage.block == nil ? means : nil, weighsScales: true, ranges: ranges))
   }
 
   /// Whether the target dequantizes weights for all these uses; tables only where matrix products

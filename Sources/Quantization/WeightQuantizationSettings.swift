@@ -40,6 +40,8 @@ public struct WeightQuantizationSettings: Sendable {
   public var roundMethod: RoundMethod
   /// Whether two integers of up to 4 bits share a byte.
   public var packsHalfBytes = true
+  /// Whether channels have offsets, where scales are corrected.
+  public var hasOffsets = false
   /// Weights of a matrix product that share a scale; nil for those of a channel.
   public var groupSize: Int?
   /// Nodes whose weights stay float.

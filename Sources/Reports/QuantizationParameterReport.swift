@@ -14,13 +14,15 @@ public struct QuantizedTensor: Sendable {
   public var scales: [Float]
   /// The zero point of each scale.
   public var zeroPoints: [Int32]
+  /// What is added to each channel after scaling; empty where nothing is.
+  public var offsets: [Float]
   /// Bits that an integer uses, or that one takes on the mean where they are packed.
   public var bits: Double
 
   /// States a tensor and its parameters.
   public init(
     node: String, operatorType: String, tensor: String, dimensions: [Int], scales: [Float],
-    zeroPoints: [Int32], bits: Double
+    zeroPoints: [Int32], offsets: [Float] = [], bits: Double
   ) {
     self.node = node
     self.operatorType = operatorType
@@ -28,14 +30,15 @@ public struct QuantizedTensor: Sendable {
     self.dimensions = dimensions
     self.scales = scales
     self.zeroPoints = zeroPoints
+    self.offsets = offsets
     self.bits = bits
   }
 }
 
 /// `quant_param.csv`: the parameters of every quantized tensor, a row for each channel.
 ///
-/// `real = (integer - ZeroPoint) * Scale * CorrectionVar + CorrectionMean`. In an ONNX file the
-/// correction is part of the scale, so that its own columns are 1 and 0 there.
+/// `real = (integer - ZeroPoint) * Scale * CorrectionVar + CorrectionMean`. What corrects the spread is
+/// part of the scale, so that CorrectionVar is 1.
 public enum QuantizationParameterReport {
   /// The file's name.
   public static let fileName = "quant_param.csv"
@@ -57,12 +60,13 @@ public enum QuantizationParameterReport {
         String(tensor.dimensions.reduce(1, *)),
         tensor.dimensions.map(String.init).joined(separator: " "),
       ]
-      for (scale, zeroPoint) in zip(tensor.scales, tensor.zeroPoints) {
+      for (index, (scale, zeroPoint)) in zip(tensor.scales, tensor.zeroPoints).enumerated() {
+        let offset = tensor.offsets.isEmpty ? 0 : tensor.offsets[index]
         csv.append(
           head + [
             NumberText.significant(Double(scale), 9), String(zeroPoint),
             NumberText.significant(tensor.bits, 4), "1",
-            "0",
+            offset == 0 ? "0" : NumberText.significant(Double(offset), 9),
           ])
       }
     }

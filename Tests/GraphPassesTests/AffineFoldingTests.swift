@@ -54,6 +54,9 @@ import Testing
     // 7 - 0.5 ((10 - 4) + 1) = 3.5 and 8 - 0.5 ((20 - 5) - 1) = 1.
     #expect(node.inputs[2]?.constant?.float32Values == [3.5, 1])
     #expect(graph.initializers.count == 2)
+    // The normalization leaves means 1 and -1 and deviations 2 and 3; what follows moves these too.
+    #expect(
+      node.outputs[0]?.channelMoments == ChannelMoments(means: [6.5, 8.5], variances: [1, 2.25]))
   }
 
   @Test func leavesWhatOthersReadOrWhatIsNotByChannel() {

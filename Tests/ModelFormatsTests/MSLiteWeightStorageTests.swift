@@ -134,4 +134,34 @@ import Testing
 
     deinit { unlink(path) }
   }
+
+  /// Offsets are in the file whether integers are made as it is written or before.
+  @Test(arguments: [false, true]) func offsetsAreStored(isCoded: Bool) throws {
+    var storage = QuantizedStorage(bits: 8, elementType: .int8, axis: 0)
+    storage.hasOffsets = true
+    let constant = QuantizedConstant(
+      number: 0, source: TensorData(float32: [1, 2, 3, 4], dimensions: [2, 2]), storage: storage,
+      channelCount: 2, slabCount: 2, slabByteCount: 8,
+      encode: { slab, _ in
+        var parameters = EncodedParameters(
+          firstChannel: slab, scales: [0.5], zeroPoints: [Int32(slab)])
+        parameters.offsets = [0.25 - Float(slab)]
+        return EncodedSlab(byteOffset: 2 * slab, integers: [2, 4], parameters: parameters)
+      })
+    var model = MSLiteModel()
+    model.tensors = [MSLiteTensor(name: "w", elementType: .int8, dimensions: [2, 2])]
+    model.tensors[0].content = .quantized(constant, rearrange: nil)
+    model.subgraphs = [MSLiteSubgraph(name: "main", inputs: [], outputs: [0], nodes: [])]
+    let pool = WorkerPool(threads: 2)
+    if isCoded {
+      let stored = MSLiteWeightStorage.code(&model, pool: pool) { _, _ in }
+      #expect(stored.map(\.byteCount) == [4 + 2 * 28])
+    }
+    let file = try TemporaryFile()
+    try MSLiteWriter(model).write(to: file.path, pool: pool) { _, _ in }
+    let read = try MSLiteReader.read(path: file.path)
+    #expect(read.tensors[0].quantization.map(\.meanCorrection) == [0.25, -0.75])
+    #expect(read.tensors[0].quantization.map(\.scale) == [0.5, 0.5])
+    #expect(constant.floats() == [1.25, 2.25, -0.25, 0.75])
+  }
 }

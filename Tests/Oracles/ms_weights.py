@@ -156,6 +156,7 @@ def decoded(tensor, axis):
     bits = parameters[0].scalar(5, "i", 8)
     scales = np.array([p.scalar(0, "d", 1.0) for p in parameters])
     zero_points = np.array([p.scalar(1, "i") for p in parameters], np.int64)
+    offsets = np.array([p.scalar(8, "f") for p in parameters])
     if kind == 1:
         values = unindexed(data, bits, count)
     elif kind == 2:
@@ -169,6 +170,7 @@ def decoded(tensor, axis):
         assert dimensions[axis] == len(scales), (dimensions, axis, len(scales))
         shape[axis] = len(scales)
     numbers = (values.reshape(dimensions) - zero_points.reshape(shape)) * scales.reshape(shape)
+    numbers = numbers + offsets.reshape(shape) * (len(scales) > 1)
     return numbers.astype(np.float32).ravel()
 
 

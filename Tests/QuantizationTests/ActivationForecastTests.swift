@@ -88,4 +88,14 @@ import Testing
     #expect(forecast.channels(of: y) == nil)
     withExtendedLifetime(node) {}
   }
+
+  @Test func aValueKeepsWhatANormalizationSaidOfIt() throws {
+    let value = Value(name: "folded")
+    value.channelMoments = ChannelMoments(means: [1, -2], variances: [4, 9])
+    var forecast = ActivationForecast()
+    let channels = forecast.channels(of: value)
+    let found = try #require(channels).moments
+    #expect(found.means == [1, -2])
+    #expect(zip(found.variances, [4, 9]).allSatisfy { abs($0 / $1 - 1) < 0.03 })
+  }
 }

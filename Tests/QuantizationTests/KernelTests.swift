@@ -163,6 +163,20 @@ import Testing
     }
   }
 
+  @Test func weightedSumsAreTheSums() {
+    var numbers = TestNumbers(seed: 6)
+    for size in Self.sizes {
+      let weights = numbers.weights(size)
+      let integers = (0..<size).map { _ in Int32(numbers.integer(-128...127)) }
+      let means = (0..<size).map { _ in Int32(numbers.integer(-4096...4096)) }
+      var (sum, integerSum) = (0.0, Int64(0))
+      gs_weighted_sums(weights, integers, means, size, -7, &sum, &integerSum)
+      #expect(integerSum == zip(means, integers).reduce(0) { $0 + Int64($1.0) * Int64($1.1 + 7) })
+      let expected = zip(means, weights).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+      #expect(abs(sum - expected) <= 1e-9 * Double(4096 * (size + 1)))
+    }
+  }
+
   @Test func theScanSeesEveryNonFiniteValue() {
     for bad in [Float.nan, .infinity, -.infinity, .signalingNaN] {
       for position in 0..<40 {

@@ -154,4 +154,34 @@ import Testing
       }
     }
   }
+
+  @Test(arguments: [false, true]) func channelsWithOffsetsAreReadBackNearer(knowsMeans: Bool) {
+    let seed = UInt64.random(in: 0 ... .max)
+    print("seed \(seed)")
+    var numbers = TestNumbers(seed: seed)
+    let (channels, count) = (6, 40)
+    let weights = numbers.weights(channels * count)
+    let source = TensorData(float32: weights, dimensions: [channels, count])
+    var recipe = WeightRecipe(
+      storage: QuantizedStorage(bits: 3, elementType: .int8, axis: 0),
+      layout: ChannelLayout(dimensions: [channels, count], axis: 0, kernelAxis: nil),
+      range: .maxMin, round: .squant, correctsScale: true)
+    if knowsMeans { recipe.inputMeans = (0..<count).map { _ in Int32(numbers.integer(0...256)) } }
+    recipe.weighsScales = true
+    func errors() -> (square: Double, means: [Double]) {
+      let floats = WeightEncoder(source: source, recipe: recipe).quantizedConstant(number: 0)
+        .floats()
+      let errors = zip(weights, floats).map { Double($0) - Double($1) }
+      let means = (0..<channels).map { channel in
+        errors[channel * count..<(channel + 1) * count].reduce(0, +) / Double(count)
+      }
+      return (errors.reduce(0) { $0 + $1 * $1 }, means)
+    }
+    let plain = errors()
+    recipe.storage.hasOffsets = true
+    let offset = errors()
+    #expect(offset.means.allSatisfy { abs($0) < 1e-7 })
+    #expect(plain.means.contains { abs($0) > 1e-4 })
+    if !knowsMeans { #expect(offset.square < plain.square) }
+  }
 }

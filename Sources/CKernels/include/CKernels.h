@@ -59,6 +59,10 @@ void gs_limit_pairs(int32_t *integers, size_t count, int32_t most);
 void gs_forecast_sum(const float *weights, size_t channels, size_t kernel, const double *means,
                      const double *variances, double correlation, double *mean, double *variance);
 
+/// With p = integer - zero_point: sums of mean*value and mean*p.
+void gs_weighted_sums(const float *values, const int32_t *integers, const int32_t *means, size_t count,
+                      int32_t zero_point, double *sum_mv, int64_t *sum_mp);
+
 /// With p = integer - zero_point: sums of p, p*p, value, value*p and value*value.
 void gs_moments(const float *values, const int32_t *integers, size_t count, int32_t zero_point,
                 int64_t *sum_p, int64_t *sum_pp, double *sum_v, double *sum_vp, double *sum_vv);

@@ -92,21 +92,13 @@ final class MixedBitTrial {
     let chosen = quantized.indices.filter { only == nil || $0 == only }
     let work = chosen.map { (quantized[$0].plan.source, quantized[$0].recipe) }
     let made = pool.map(work.count) { [work] in Dequantization.tensor(work[$0].0, work[$0].1) }
-    for (index, data) in zip(chosen, made) { MixedBitTrial.set(quantized[index].plan.value, data) }
+    for (index, data) in zip(chosen, made) { quantized[index].plan.value.setConstant(data) }
     defer {
       for index in chosen {
-        MixedBitTrial.set(quantized[index].plan.value, quantized[index].plan.source)
+        quantized[index].plan.value.setConstant(quantized[index].plan.source)
       }
     }
     return try InferenceSession(model: model, options: .init(threads: pool.workerCount))
-  }
-
-  private static func set(_ value: Value, _ data: TensorData) {
-    if value.initializer != nil {
-      value.initializer = data
-    } else {
-      value.producer?.setAttribute("value", .tensor(data))
-    }
   }
 
   /// Nil for results that aren't float32 or differ in size.

@@ -138,10 +138,11 @@ struct MSLiteDrawing {
   private func draw(parametersOf tensor: MSLiteTensor) -> [UInt32] {
     let table = MSLiteSchema.table("QuantParam")
     if case .quantized(let constant, _) = tensor.content {
-      let entries: Entries = [
+      var entries: Entries = [
         ("scale", .forced(0)), ("zeroPoint", .forced(0)),
         ("numBits", .bits(UInt64(constant.storage.bits))),
       ]
+      if constant.storage.hasOffsets { entries.append(("meanCorr", .forced(0))) }
       return builder.tables(table, entries, count: constant.channelCount)
     }
     return tensor.quantization.map { parameters in

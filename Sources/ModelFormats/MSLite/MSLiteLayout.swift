@@ -101,23 +101,26 @@ final class MSLiteLayout: Sendable {
   }
 
   private func store(_ parameters: EncodedParameters, in tables: [UInt32]) {
-    let table = MSLiteSchema.table("QuantParam")
-    guard let scale = table.number(of: "scale"), let zeroPoint = table.number(of: "zeroPoint")
-    else { return }
     parameterLock.withLock { _ in
       for index in parameters.scales.indices {
         let place = tables[parameters.firstChannel + index]
-        let scaleAt = builder.position(of: scale, in: place)
-        let zeroPointAt = builder.position(of: zeroPoint, in: place)
-        builder.withBytes { bytes in
-          bytes.storeBytes(
-            of: Double(parameters.scales[index]).bitPattern.littleEndian, toByteOffset: scaleAt,
-            as: UInt64.self)
-          bytes.storeBytes(
-            of: parameters.zeroPoints[index].littleEndian, toByteOffset: zeroPointAt,
-            as: Int32.self)
+        put(Double(parameters.scales[index]).bitPattern, "scale", in: place)
+        put(UInt32(bitPattern: parameters.zeroPoints[index]), "zeroPoint", in: place)
+        if !parameters.offsets.isEmpty {
+          put(parameters.offsets[index].bitPattern, "meanCorr", in: place)
         }
       }
     }
   }
+
+  /// Puts a number into a field that a table of parameters was drawn with.
+  private func put(_ bits: some FixedWidthInteger, _ field: String, in place: UInt32) {
+    guard let number = MSLiteLayout.parameterTable.number(of: field) else { return }
+    let position = builder.position(of: number, in: place)
+    builder.withBytes {
+      $0.storeBytes(of: bits.littleEndian, toByteOffset: position, as: type(of: bits))
+    }
+  }
+
+  private static let parameterTable = MSLiteSchema.table("QuantParam")
 }

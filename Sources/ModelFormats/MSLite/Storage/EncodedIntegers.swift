@@ -9,6 +9,8 @@ struct EncodedIntegers: Sendable {
   let scales: [Float]
   /// The zero point of each channel, or one.
   let zeroPoints: [Int32]
+  /// The offset of each channel; empty where there are none.
+  let offsets: [Float]
 
   /// Makes them.
   ///
@@ -32,5 +34,6 @@ struct EncodedIntegers: Sendable {
     self.integers = integers
     scales = slabs.flatMap(\.scales)
     zeroPoints = slabs.flatMap(\.zeroPoints)
+    offsets = slabs.flatMap(\.offsets)
   }
 }

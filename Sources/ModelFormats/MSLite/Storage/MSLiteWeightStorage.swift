@@ -19,6 +19,8 @@ public enum MSLiteWeightStorage {
 
   /// Bytes of an entry of scale and zero point, with the reference to it.
   public static let parameterByteCount = 20
+  /// Bytes that an offset adds to it, aligned.
+  static let offsetByteCount = 8
 
   /// Codes the constants that are made float when the file is loaded.
   ///
@@ -71,8 +73,7 @@ public enum MSLiteWeightStorage {
 
     func coded(_ onSlab: (EncodedParameters) -> Void) -> CodedTensor {
       let made = EncodedIntegers(constant, rearrange: rearrange, onSlab)
-      return CodedTensor(
-        made.integers, scales: made.scales, zeroPoints: made.zeroPoints, storage: constant.storage)
+      return CodedTensor(made, storage: constant.storage)
     }
   }
 }
@@ -83,13 +84,12 @@ private struct CodedTensor: Sendable {
   private let elementType: ElementType
   private let quantization: [MSLiteQuantization]
 
-  init(
-    _ integers: [Int16], scales: [Float], zeroPoints: [Int32], storage: QuantizedStorage
-  ) {
+  init(_ made: EncodedIntegers, storage: QuantizedStorage) {
+    let (integers, zeroPoints) = (made.integers, made.zeroPoints)
     let counts = IntegerCounts(integers)
     let bits = storage.isEntropyCoded ? counts.bits : storage.bits
     let fixed = FixedWidthCode(integers, counts, bits: bits, zeroPoints: zeroPoints)
-    if storage.isEntropyCoded, let scale = scales.first, let zeroPoint = zeroPoints.first,
+    if storage.isEntropyCoded, let scale = made.scales.first, let zeroPoint = zeroPoints.first,
       let code = EntropyCode.encode(
         integers, counts, number: { scale * Float(Int32($0) - zeroPoint) }),
       code.bytes.count <= fixed.byteCount
@@ -102,9 +102,11 @@ private struct CodedTensor: Sendable {
     coded = fixed.encode()
     elementType = bits > 8 ? .int16 : .int8
     // Readers take the bits from the first entry; 8 costs nothing in the others.
-    quantization = zip(scales, zeroPoints).enumerated().map { index, parameters in
+    quantization = made.scales.indices.map { index in
       MSLiteQuantization(
-        scale: Double(parameters.0), zeroPoint: parameters.1, bits: index == 0 ? Int32(bits) : 8)
+        scale: Double(made.scales[index]), zeroPoint: zeroPoints[index],
+        bits: index == 0 ? Int32(bits) : 8,
+        meanCorrection: made.offsets.isEmpty ? 0 : made.offsets[index])
     }
   }
 
@@ -112,6 +114,7 @@ private struct CodedTensor: Sendable {
 
   var byteCount: Int {
     coded.bytes.count + MSLiteWeightStorage.parameterByteCount * quantization.count
+      + MSLiteWeightStorage.offsetByteCount * quantization.count { $0.meanCorrection != 0 }
   }
 
   func store(in tensor: inout MSLiteTensor) {
