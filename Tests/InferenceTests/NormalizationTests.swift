@@ -31,11 +31,11 @@ import Testing
   @Test func batchNormalizationIsOneProductAndOneSum() throws {
     for seed in UInt64(0)..<30 {
       let sample = Sample(seed: seed)
-      let map = try #require(
-        BatchNormalizationMap.map(
-          scale: sample.tensor(0), bias: sample.tensor(1), mean: sample.tensor(2),
-          variance: sample.tensor(3), epsilon: 1e-5))
-      let (scales, shifts) = (map.scale.array(Float.self), map.shift.array(Float.self))
+      let terms = ChannelTerms(
+        scale: sample.parameters[0].map(Double.init), bias: sample.parameters[1].map(Double.init),
+        mean: sample.parameters[2].map(Double.init),
+        variance: sample.parameters[3].map(Double.init), epsilon: Double(Float(1e-5)))
+      let (scales, shifts) = (terms.scales.map { Float($0) }, terms.shifts.map { Float($0) })
       let positions = sample.shape[2...].reduce(1, *)
       let expected = sample.values.enumerated().map { index, value in
         value * scales[index / positions % sample.shape[1]]

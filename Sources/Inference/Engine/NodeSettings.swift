@@ -13,6 +13,8 @@ struct NodeSettings {
   let inputCount: Int
   /// What the kernel also does to its result; empty unless the operator takes followers.
   let followers: [Follower]
+  /// Factors of the channels that a convolution's constant weights make; nil for none.
+  var weightScales: Tensor?
   /// Prepares a nested graph.
   let nested: (Graph) throws -> NestedProgram
   /// The version of any domain's operator set.
@@ -22,7 +24,14 @@ struct NodeSettings {
   func fusing(_ followers: [Follower], inputCount: Int) -> NodeSettings {
     NodeSettings(
       node: node, version: version, constants: constants, inputCount: inputCount,
-      followers: followers, nested: nested, versionOf: versionOf)
+      followers: followers, weightScales: weightScales, nested: nested, versionOf: versionOf)
+  }
+
+  /// The same settings for a convolution whose weights are multiplied, channel by channel.
+  func scalingWeights(by factors: Tensor) -> NodeSettings {
+    var scaled = self
+    scaled.weightScales = factors
+    return scaled
   }
 
   /// An integer attribute.

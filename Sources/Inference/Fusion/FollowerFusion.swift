@@ -71,10 +71,12 @@ struct FollowerFusion {
       return .scale(define(factor))
     case "BatchNormalization":
       guard chain.kind.isConvolution, !draft.inputs.isEmpty, draft.inputs[0] === output,
-        let folded = folded(draft),
-        folded.scale.count == chain.kind.channels
+        let terms = BatchNormalizationMap.terms(draft, constant: constant),
+        terms.scales.count == chain.kind.channels,
+        let scale = BatchNormalizationMap.tensor(terms.scales),
+        let shift = BatchNormalizationMap.tensor(terms.shifts)
       else { return nil }
-      return .normalize(scale: define(folded.scale), shift: define(folded.shift))
+      return .normalize(scale: define(scale), shift: define(shift))
     default: return nil
     }
   }
@@ -112,19 +114,6 @@ struct FollowerFusion {
     case .product: guard shape == [channels] else { return nil }
     }
     return tensor.reshaped([channels])
-  }
-
-  private func folded(_ draft: Draft) -> (scale: Tensor, shift: Tensor)? {
-    guard draft.node.int("training_mode") ?? 0 == 0, draft.node.int("spatial") ?? 1 == 1,
-      draft.inputs.count == 5
-    else { return nil }
-    let parameters = draft.inputs[1...].compactMap { $0.flatMap(constant) }
-    guard parameters.count == 4, parameters.allSatisfy({ $0.elementType == .float32 }) else {
-      return nil
-    }
-    return BatchNormalizationMap.map(
-      scale: parameters[0], bias: parameters[1], mean: parameters[2], variance: parameters[3],
-      epsilon: draft.node.float("epsilon") ?? 1e-5)
   }
 }
 

@@ -3,7 +3,7 @@ import ModelGraph
 /// Joins nodes into one step where nothing observes the value between them.
 ///
 /// Every fusion computes exactly what the separate steps would, to the last bit: whether a value
-/// is watched must not change any result.
+/// is watched must not change any result. What comes before fusing changes last bits, watched or not.
 enum Fusion {
   /// The drafts with what can be fused fused.
   ///
@@ -14,8 +14,10 @@ enum Fusion {
     to drafts: [Draft], graph: Graph, isWatched: @escaping (String) -> Bool,
     constant: @escaping (Value) -> Tensor?, define: (Tensor) -> Value
   ) -> [Draft] {
+    let folded = NormalizationFolding.apply(
+      to: drafts, graph: graph, isWatched: isWatched, constant: constant, define: define)
     let withFollowers = FollowerFusion(
-      drafts: drafts, graph: graph, isWatched: isWatched, constant: constant
+      drafts: folded, graph: graph, isWatched: isWatched, constant: constant
     ).fused(define: define)
     return ElementwiseChain.fuse(
       withFollowers, graph: graph, isWatched: isWatched, constant: constant)

@@ -33,12 +33,20 @@ extension Families {
 struct ChannelTerms: Sendable {
   let scales: [Double]
   let shifts: [Double]
+  /// Whether inputs can be told from results in float32 as well as from inputs of the given statistics:
+  /// not where a factor is so small, against the term, that it is lost.
+  let isInvertible: Bool
 
   /// scale = s / sqrt(variance + epsilon), shift = b - mean * scale, in double.
   init(scale: [Double], bias: [Double], mean: [Double], variance: [Double], epsilon: Double) {
     let scales = zip(scale, variance).map { $0 / ($1 + epsilon).squareRoot() }
     self.scales = scales
-    shifts = scale.indices.map { bias[$0] - mean[$0] * scales[$0] }
+    let shifts = scale.indices.map { bias[$0] - mean[$0] * scales[$0] }
+    self.shifts = shifts
+    isInvertible = scale.indices.allSatisfy { channel in
+      let term = abs(shifts[channel] / scales[channel])
+      return term.isFinite && term <= 64 * (variance[channel] + epsilon).squareRoot()
+    }
   }
 }
 

@@ -9,15 +9,25 @@ final class PackedWeights: Sendable {
   }
 
   private let source: Tensor
+  private let scales: Tensor?
+  private let channelAxes: Int
   private let plain: @Sendable () throws -> dnnl_memory_desc_t
   private let packed = Guarded<[Packed]>([])
   private let pool = BufferPool()
 
   /// Holds the weights; nothing is copied yet.
   ///
-  /// - Parameter plain: how the constant's elements lie.
-  init(_ source: Tensor, plain: @escaping @Sendable () throws -> dnnl_memory_desc_t) {
+  /// - Parameters:
+  ///   - scales: factors for the outermost axes' indices, which the weights are multiplied by.
+  ///   - channelAxes: how many axes that is.
+  ///   - plain: how the constant's elements lie.
+  init(
+    _ source: Tensor, scales: Tensor? = nil, channelAxes: Int = 1,
+    plain: @escaping @Sendable () throws -> dnnl_memory_desc_t
+  ) {
     self.source = source
+    self.scales = scales
+    self.channelAxes = channelAxes
     self.plain = plain
   }
 
@@ -31,11 +41,13 @@ final class PackedWeights: Sendable {
       }
       let plain = try plain()
       let storage: Storage
-      if plain.equals(wanted), Int(bitPattern: source.storage.base) % 64 == 0 {
+      if scales == nil, plain.equals(wanted), Int(bitPattern: source.storage.base) % 64 == 0 {
         storage = source.storage
       } else {
         storage = try pool.storage(byteCount: wanted.byteCount)
-        try Primitive.reorder(plain, source.storage.base, to: wanted, storage.base)
+        try Primitive.reorder(
+          plain, source.storage.base, to: wanted, storage.base,
+          scales: scales?.elements(Float.self), axes: channelAxes)
         source.storage.releasePages()
       }
       packed.append(Packed(description: wanted, storage: storage))

@@ -75,17 +75,31 @@ final class Primitive: @unchecked Sendable {
   }
 
   /// Copies a tensor into another order.
+  ///
+  /// - Parameters:
+  ///   - scales: factors for each index of the outermost `axes` axes; nil to change nothing.
+  ///   - axes: how many axes factors are for.
   static func reorder(
     _ source: dnnl_memory_desc_t, _ from: UnsafeMutableRawPointer,
-    to target: dnnl_memory_desc_t, _ into: UnsafeMutableRawPointer
+    to target: dnnl_memory_desc_t, _ into: UnsafeMutableRawPointer,
+    scales: UnsafeBufferPointer<Float>? = nil, axes: Int = 1
   ) throws {
     OneDNN.useOneThread()
     var source = source
     var target = target
+    var attributes: OpaquePointer?
+    try OneDNN.check(dnnl_primitive_attr_create(&attributes), "attributes")
+    defer { dnnl_primitive_attr_destroy(attributes) }
+    if let scales {
+      try OneDNN.check(
+        dnnl_primitive_attr_set_output_scales(
+          attributes, Int64(scales.count), (1 << Int32(axes)) - 1, scales.baseAddress),
+        "factors of weights")
+    }
     var description: OpaquePointer?
     try OneDNN.check(
       dnnl_reorder_primitive_desc_create(
-        &description, &source, OneDNN.engine.pointer, &target, OneDNN.engine.pointer, nil),
+        &description, &source, OneDNN.engine.pointer, &target, OneDNN.engine.pointer, attributes),
       "choosing an order of weights")
     defer { dnnl_primitive_desc_destroy(description) }
     var primitive: OpaquePointer?

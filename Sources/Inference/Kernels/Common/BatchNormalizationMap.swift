@@ -4,28 +4,32 @@ import Support
 /// Batch normalization with known statistics, as a factor and a term for each channel:
 /// y = scale * (x - mean) / sqrt(variance + epsilon) + bias.
 enum BatchNormalizationMap {
-  /// Computed in double precision, each result rounded once. Nil when the extents differ, or
-  /// without memory for them.
-  static func map(
-    scale: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, epsilon: Float
-  ) -> (scale: Tensor, shift: Tensor)? {
-    let count = scale.count
-    guard bias.count == count, mean.count == count, variance.count == count,
-      let scales = try? scale.doubles(), let biases = try? bias.doubles(),
-      let means = try? mean.doubles(), let variances = try? variance.doubles()
+  /// What a normalization with statistics known before any run does to each channel; nil for others.
+  static func terms(_ draft: Draft, constant: (Value) -> Tensor?) -> ChannelTerms? {
+    guard draft.node.isONNX("BatchNormalization"), draft.outputs.count == 1,
+      draft.node.int("training_mode") ?? 0 == 0, draft.node.int("spatial") ?? 1 == 1,
+      draft.inputs.count == 5
     else { return nil }
-    let context = RunContext(pool: BufferPool(), workers: .init(threads: 1))
-    guard let factor = try? context.allocate(.float32, [count]),
-      let term = try? context.allocate(.float32, [count])
+    let parameters = draft.inputs[1...].compactMap { $0.flatMap(constant) }
+    guard parameters.count == 4,
+      parameters.allSatisfy({ $0.elementType == .float32 && $0.count == parameters[0].count })
     else { return nil }
-    let factors = factor.mutableElements(Float.self)
-    let terms = term.mutableElements(Float.self)
-    let exact = ChannelTerms(
-      scale: scales, bias: biases, mean: means, variance: variances, epsilon: Double(epsilon))
-    for channel in 0..<count {
-      factors[channel] = Float(exact.scales[channel])
-      terms[channel] = Float(exact.shifts[channel])
-    }
-    return (factor, term)
+    let values = parameters.compactMap { try? $0.doubles() }
+    guard values.count == 4 else { return nil }
+    return ChannelTerms(
+      scale: values[0], bias: values[1], mean: values[2], variance: values[3],
+      epsilon: Double(draft.node.float("epsilon") ?? 1e-5))
+  }
+
+  /// Numbers of channels in float32; nil where one is beyond its range, or without memory.
+  static func tensor(_ values: [Double]) -> Tensor? {
+    let floats = values.map { Float($0) }
+    guard floats.allSatisfy(\.isFinite),
+      let tensor = try? RunContext(pool: BufferPool(), workers: .init(threads: 1))
+        .allocate(.float32, [floats.count])
+    else { return nil }
+    let target = tensor.mutableElements(Float.self)
+    for (index, value) in floats.enumerated() { target[index] = value }
+    return tensor
   }
 }

@@ -16,7 +16,9 @@ struct ConvolutionKernel: Sendable {
     if let weights = settings.constants[1], weights.elementType == .float32, weights.rank >= 3 {
       let shape = weights.shape
       let group = group
-      packed = PackedWeights(weights) {
+      packed = PackedWeights(
+        weights, scales: settings.weightScales, channelAxes: group == 1 ? 1 : 2
+      ) {
         try .rowMajor(Self.groupedShape(shape, group: group))
       }
     } else {
