@@ -54,7 +54,7 @@ public struct Converter {
     var plan =
       dynamic?.plan.weights ?? (job.quantizesWeights && job.full == nil ? planner.plan(model) : nil)
     var warnings =
-      source.warnings(loaded) + destination.warnings + (plan.map(nonFiniteWarnings) ?? [])
+      source.warnings(loaded) + destination.warnings + (plan.map(weightWarnings) ?? [])
     if let plan, plan.quantized.isEmpty, !loaded.isKeptQuantized {
       throw nothingQuantized(plan, warnings)
     }
@@ -186,17 +186,31 @@ public struct Converter {
       })
   }
 
-  private func nonFiniteWarnings(_ plan: QuantizationPlan) -> [Diagnostic] {
-    plan.constants.compactMap { constant in
+  private func weightWarnings(_ plan: QuantizationPlan) -> [Diagnostic] {
+    func isSkipped(_ node: Node) -> Bool { job.weights.skipped.contains { $0.matches(node) } }
+    return plan.constants.compactMap { constant in
       switch constant.decision {
+      case .quantize:
+        guard let skipped = constant.nodes.first(where: isSkipped),
+          let other = constant.nodes.first(where: { !isSkipped($0) })
+        else { return nil }
+        return Diagnostic(
+          .skippedSharesWeights,
+          "the weights '\(constant.value.name)' of the skipped \(skipped.operatorType) "
+            + "'\(skipped.displayName)' become integers all the same",
+          severity: .warning, location: .init(file: job.modelPath),
+          notes: [
+            "\(other.operatorType) '\(other.displayName)' reads them too; they are stored once"
+          ],
+          help: "name '\(other.displayName)' in skip_quant_node as well")
       case .stayFloat(let reason) where reason == .nonFinite || reason == .rangeTooWide:
-        Diagnostic(
+        return Diagnostic(
           .nonFiniteWeight,
           "the weights '\(constant.value.name)' of \(constant.nodes[0].operatorType) "
             + "'\(constant.nodes[0].displayName)' stay float: \(reason.text)",
           severity: .warning, location: .init(file: job.modelPath),
           help: "look at the training; the float model has the same values")
-      default: nil
+      default: return nil
       }
     }
   }

@@ -50,6 +50,7 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
   case runtimeTooOld = "GS4009"
   case alreadyQuantized = "GS4010"
   case beyondHalfPrecision = "GS4011"
+  case skippedSharesWeights = "GS4012"
 
   case cannotWrite = "GS5001"
   case outputFolderMissing = "GS5002"
@@ -76,7 +77,7 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
       .calibrationFilesMissing, .calibrationSizeWrong, .calibrationSampleUnreadable,
       .calibrationNonFinite, .nonFiniteWeight, .nothingQuantized, .inferenceInputInvalid,
       .inferenceFailed, .unevenRanges, .rangeCutsMuch, .targetMissed, .judgedOnRandomInput,
-      .runtimeTooOld, .alreadyQuantized, .beyondHalfPrecision:
+      .runtimeTooOld, .alreadyQuantized, .beyondHalfPrecision, .skippedSharesWeights:
       .badData
     case .belowMinCosine: .belowThreshold
     case .cannotWrite, .outputFolderMissing, .reportFailed: .cannotWrite
@@ -130,6 +131,7 @@ public enum DiagnosticCode: String, CaseIterable, Hashable, Sendable {
     case .runtimeTooOld: "some runtimes of the written format lack an operator"
     case .alreadyQuantized: "the model, or a part of it, is quantized already"
     case .beyondHalfPrecision: "a constant doesn't fit half precision and stays in 32 bits"
+    case .skippedSharesWeights: "weights of a skipped node are shared and become integers"
     case .cannotWrite: "an output cannot be written"
     case .outputFolderMissing: "the folder of an output does not exist"
     case .operatorUnsupported: "the engine has no kernel for a node"

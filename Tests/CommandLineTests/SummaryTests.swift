@@ -167,4 +167,25 @@ import Testing
     let inspected = try Program.run(["inspect", "result.onnx"], in: folder)
     #expect(inspected.output.contains("constants behind DequantizeLinear"))
   }
+
+  @Test func aSkippedNodeWhoseWeightsAnotherSharesIsToldOf() throws {
+    func convert(_ skipped: String) throws -> Program.Outcome {
+      let folder = try TemporaryFolder(
+        configuration: Fixtures.weightQuantization + "skip_quant_node=\(skipped)\n")
+      return try Program.run(
+        [
+          "--modelFile=\(Fixtures.model("shared_weights"))", "--outputFile=result.onnx",
+          "--configFile=job.cfg",
+        ], in: folder)
+    }
+    let one = try convert("second")
+    #expect(one.status == 0)
+    #expect(
+      one.error.contains(
+        "warning[GS4012]: the weights 'two_matmuls' of the skipped MatMul 'second' become integers")
+    )
+    #expect(one.error.contains("name 'first' in skip_quant_node as well"))
+    let both = try convert("first,second")
+    #expect(both.status == 0 && !both.error.contains("GS4012"))
+  }
 }
