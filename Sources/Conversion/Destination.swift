@@ -211,28 +211,35 @@ struct Destination {
 
   /// The twin of a model that is going to be a `.ms` file: its weights are what that stores.
   private func twinOfStored(_ model: Model) throws(Failure) -> ONNXTwin {
-    let constants = job.storesHalfPrecision ? model.graph.initializers : []
-    let originals = constants.map(\.initializer)
-    let rounded = pool.map(originals.count) { originals[$0].flatMap(MSLiteHalfPrecision.rounded) }
-    for (constant, data) in zip(constants, rounded) where data != nil {
-      constant.initializer = data
-    }
-    defer { for (constant, data) in zip(constants, originals) { constant.initializer = data } }
-    // ONNX has no offsets.
-    let offset = model.graph.constants.filter { $0.quantized?.storage.hasOffsets == true }
-    let quantized = offset.compactMap(\.quantized)
-    let floats = pool.map(quantized.count) { quantized[$0].dequantized() }
-    for (constant, data) in zip(offset, floats) {
-      constant.quantized = nil
-      constant.setConstant(data)
+    let changed = halves(of: model.graph) + weightsWithOffsets(in: model.graph)
+    let originals = changed.map { ($0.value, $0.value.constant, $0.value.quantized) }
+    for (value, floats) in changed {
+      value.quantized = nil
+      value.setConstant(floats)
     }
     defer {
-      for (constant, integers) in zip(offset, quantized) {
-        constant.quantized = integers
-        constant.setConstant(integers.source)
+      for (value, floats, quantized) in originals {
+        if let floats { value.setConstant(floats) }
+        value.quantized = quantized
       }
     }
     return try ONNXTwin(model, beside: job.outputPath, pool: pool)
+  }
+
+  /// Float constants with the numbers that half precision has for them, if that is asked for.
+  private func halves(of graph: Graph) -> [(value: Value, floats: TensorData)] {
+    guard job.storesHalfPrecision else { return [] }
+    let values = graph.initializers.filter { $0.quantized == nil }
+    let sources = values.map(\.initializer)
+    let rounded = pool.map(sources.count) { sources[$0].flatMap(MSLiteHalfPrecision.rounded) }
+    return zip(values, rounded).compactMap { value, data in data.map { (value, $0) } }
+  }
+
+  /// Weights whose channels have offsets, which ONNX has no form for, as floats.
+  private func weightsWithOffsets(in graph: Graph) -> [(value: Value, floats: TensorData)] {
+    let values = graph.constants.filter { $0.quantized?.storage.hasOffsets == true }
+    let sources = values.compactMap(\.quantized)
+    return Array(zip(values, pool.map(sources.count) { sources[$0].dequantized() }))
   }
 
   /// Stores weights that are float in half precision, if that is asked for.
