@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Convert a generated model with external data that is larger than what one ONNX file can hold.
 
-Writes a chain of MatMul weights in small chunks, converts it to 8-bit weights, prints time, peak memory and sizes,
-checks some tensors to the last bit against the numpy oracle and removes everything.
+Writes a chain of MatMul weights in small chunks, converts it to 8-bit weights, with all defaults and as the numpy oracle
+does, prints time, peak memory and sizes of each, checks some tensors of the latter to the last bit and removes everything.
 """
 
 import argparse
@@ -24,8 +24,8 @@ import weight_quant  # noqa: E402
 
 SIDE = 4096
 ROWS_AT_ONCE = 256
-CONFIG = ("[common_quant_param]\nquant_type=WEIGHT_QUANT\nbit_num=8\n"
-          "[weight_quant_param]\nper_channel=true\nbias_correction=false\n"
+DEFAULTS = "[common_quant_param]\nquant_type=WEIGHT_QUANT\nbit_num=8\n"
+CONFIG = (DEFAULTS + "[weight_quant_param]\nper_channel=true\nbias_correction=false\n"
           "weight_range_method=MAX_MIN\nweight_round_method=%s\n")
 
 
@@ -80,6 +80,25 @@ def folder_size(folder):
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
+def convert(binary, folder, layers, text):
+    """Convert folder/in into folder/out and print what it took."""
+    config, log, output = folder / "weights.cfg", folder / "log", folder / "out"
+    config.write_text(text)
+    command = [binary, "--fmk=ONNX", f"--modelFile={folder}/in/model.onnx", f"--outputFile={output}/model",
+               "--saveType=ONNX", f"--configFile={config}"]
+    measured = json.loads(subprocess.run([sys.executable, HERE / "measure.py", log, *command], check=True,
+                                         stdout=subprocess.PIPE).stdout)
+    if measured["status"]:
+        raise SystemExit(f"gsconvert failed with status {measured['status']}:\n{log.read_text()}")
+    if not (output / "model.onnx").exists():
+        raise SystemExit(f"gsconvert wrote no {output}/model.onnx")
+    size, result = folder_size(folder / "in"), folder_size(output)
+    print("with defaults" if text == DEFAULTS else "as the oracle does")
+    print(f"  {layers} weights, {size / 1e9:.2f} GB in, {result / 1e9:.2f} GB out, {size / result:.2f} times smaller")
+    print(f"  {measured['seconds']:.1f} s ({size / 1e6 / measured['seconds']:.0f} MB/s), peak memory "
+          f"{measured['peak_bytes'] / 1e6:.0f} MB = {measured['peak_bytes'] / size:.2f} x model", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("gsconvert", metavar="GSCONVERT_BINARY")
@@ -95,21 +114,8 @@ def main():
         folder.mkdir()
         output.mkdir()
         generate(folder, layers)
-        config, log = Path(name) / "weights.cfg", Path(name) / "log"
-        config.write_text(CONFIG % options.round)
-        command = [options.gsconvert, "--fmk=ONNX", f"--modelFile={folder}/model.onnx", f"--outputFile={output}/model",
-                   "--saveType=ONNX", f"--configFile={config}"]
-        measured = json.loads(subprocess.run([sys.executable, HERE / "measure.py", log, *command], check=True,
-                                             stdout=subprocess.PIPE).stdout)
-        if measured["status"]:
-            raise SystemExit(f"gsconvert failed with status {measured['status']}:\n{log.read_text()}")
-        if not (output / "model.onnx").exists():
-            raise SystemExit(f"gsconvert wrote no {output}/model.onnx")
-        size, result = folder_size(folder), folder_size(output)
-        print(f"{layers} weights, {size / 1e9:.2f} GB in, {result / 1e9:.2f} GB out, "
-              f"{size / result:.2f} times smaller")
-        print(f"{measured['seconds']:.1f} s ({size / 1e6 / measured['seconds']:.0f} MB/s), peak memory "
-              f"{measured['peak_bytes'] / 1e6:.0f} MB = {measured['peak_bytes'] / size:.2f} x model")
+        for text in (DEFAULTS, CONFIG % options.round):
+            convert(options.gsconvert, Path(name), layers, text)
         checked = sorted({0, layers // 2, layers - 1})
         wrong = wrong_tensors(output / "model.onnx", checked, options.round)
         print(f"{len(checked) - len(wrong)} of {len(checked)} checked weights equal numpy's to the last bit"
