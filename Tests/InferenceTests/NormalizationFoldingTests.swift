@@ -169,4 +169,23 @@ struct NormalizedConvolution: CustomTestStringConvertible, Sendable {
     let expected = try expected(model, feed)
     #expect(try #require(results[1].value.tensor).array(Float.self) == expected.raw)
   }
+
+  /// Reports count zeros: a watched convolution has all of those it would have by itself.
+  @Test(arguments: [false, true]) func zerosStayZeros(hasBias: Bool) throws {
+    var generator = SeededGenerator(seed: 5)
+    let sample = NormalizedConvolution(
+      input: [1, 4, 9, 9], weights: [6, 4, 3, 3], hasBias: hasBias)
+    let model = sample.model(&generator)
+    let feed = Tensor(
+      sample.input, generator.floats(324).enumerated().map { $0 % 81 < 45 ? 0 : $1 })
+    let (raw, _) = try expected(model, feed)
+    let seen = try #require(try run(model, feed, watching: ["raw"])["raw"])
+    let bias = hasBias ? model.graph.initializers[1].initializer?.float32Values : nil
+    var found = 0
+    for (index, value) in raw.enumerated() where value == bias?[index / 49] ?? 0 {
+      #expect(seen[index] == value)
+      found += 1
+    }
+    #expect(found >= 6 * 7)
+  }
 }

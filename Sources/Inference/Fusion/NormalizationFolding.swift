@@ -35,12 +35,20 @@ struct NormalizationFolding {
         drafts[next].inputs.first.flatMap({ $0 }) === output,
         let terms = BatchNormalizationMap.terms(drafts[next], constant: constant),
         terms.scales.count == bias.count,
-        let folded = fold(draft, drafts[next], terms, bias, define)
+        let factors = BatchNormalizationMap.tensor(terms.scales),
+        let folded = BatchNormalizationMap.tensor(
+          bias.indices.map { bias[$0] * terms.scales[$0] + terms.shifts[$0] })
       else { continue }
-      result[index] = folded
+      result[index] = [
+        Self.scaled(draft, by: factors, bias: define(folded), making: drafts[next].outputs)
+      ]
       if isWatched(output.name) {
         result[index].append(
-          terms.isInvertible ? inverse(of: terms, drafts[next], making: output) : draft)
+          terms.isInvertible
+            ? Self.inverse(
+              of: drafts[next], centers: folded, scales: terms.scales.map { Float(1 / $0) },
+              shifts: bias.map { Float($0) }, making: output)
+            : draft)
       }
       result[next] = []
     }
@@ -62,34 +70,25 @@ struct NormalizationFolding {
     return bias.elements(Float.self).map(Double.init)
   }
 
-  private func fold(
-    _ draft: Draft, _ normalization: Draft, _ terms: ChannelTerms, _ bias: [Double],
-    _ define: (Tensor) -> Value
-  ) -> [Draft]? {
-    let biases = bias.indices.map { bias[$0] * terms.scales[$0] + terms.shifts[$0] }
-    guard let factors = BatchNormalizationMap.tensor(terms.scales),
-      let bias = BatchNormalizationMap.tensor(biases)
-    else {
-      return nil
-    }
+  /// A convolution whose weights are multiplied.
+  private static func scaled(
+    _ draft: Draft, by factors: Tensor, bias: Value, making outputs: [Value?]
+  ) -> Draft {
     let definition = draft.definition
     let scaled = OperatorDefinition(
       definition.name, layouts: definition.layouts,
       values: { try definition.prepare($0.scalingWeights(by: factors)) })
-    return [
-      Draft(
-        node: draft.node, definition: scaled,
-        inputs: Array(draft.inputs[..<2]) + [define(bias)], outputs: normalization.outputs,
-        captures: [])
-    ]
+    return Draft(
+      node: draft.node, definition: scaled, inputs: Array(draft.inputs[..<2]) + [bias],
+      outputs: outputs, captures: [])
   }
 
-  /// A step that makes what the convolution alone would have made.
-  private func inverse(
-    of terms: ChannelTerms, _ normalization: Draft, making output: Value
+  /// A step that makes what the convolution alone would have made: `(y - center) * scale + shift`.
+  /// Where nothing but zeros was summed, it is the convolution's bias exactly.
+  private static func inverse(
+    of normalization: Draft, centers: Tensor, scales: [Float], shifts: [Float],
+    making output: Value
   ) -> Draft {
-    let scales = terms.scales.map { Float(1 / $0) }
-    let shifts = terms.scales.indices.map { Float(-terms.shifts[$0] / terms.scales[$0]) }
     let definition = OperatorDefinition(
       normalization.definition.name, layouts: .any,
       tensors: { _ in
@@ -97,7 +96,8 @@ struct NormalizationFolding {
           let data = try call.tensor(0, .float32)
           let result = try call.context.allocate(.float32, data.shape, layout: data.layout)
           try ChannelGeometry(data).scale(
-            data, into: result, scales: scales, shifts: shifts, call.context)
+            data, into: result, centers: Array(centers.elements(Float.self)), scales: scales,
+            shifts: shifts, call.context)
           return [result]
         }
       })
