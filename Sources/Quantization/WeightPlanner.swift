@@ -177,7 +177,7 @@ public struct WeightPlanner {
       axis: mayHaveChannels(wanted) ? axis : nil)
     storage.hasOffsets =
       settings.hasOffsets && settings.biasCorrection && isSummed && storage.axis != nil
-      && channels > 1
+      && channels > 1 && perChannel * settings.bits >= WeightPlanner.offsetWorth
     storage.divide(source.dimensions, by: settings.groupSize, for: wanted.map(\.node))
     return .quantize(
       WeightRecipe(
@@ -212,6 +212,10 @@ public struct WeightPlanner {
     let last = source.dimensions.count - 1
     return isTable && axis < last && source.dimensions[axis] <= WeightPlanner.fewRows ? last : axis
   }
+
+  /// Bits of a channel's integers from which on an offset, which takes 64 with its alignment, is worth
+  /// its place.
+  static let offsetWorth = 128
 
   /// The most rows of a table that has scales along its rows rather than one for each.
   static let fewRows = 16
