@@ -1,4 +1,3 @@
-import Foundation
 import ModelGraph
 import Support
 import Testing
