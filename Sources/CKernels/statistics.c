@@ -2,7 +2,7 @@
 #include "dispatch.h"
 #include "statistics_keys.h"
 
-// Counters of one block fit 32 bits, and its values stay in the first-level cache between the two loops over them.
+// Counters of one block fit 32 bits.
 enum { EXTENT_BLOCK = 4096 };
 
 // Where the block holds values that are not finite.
@@ -19,12 +19,20 @@ static void scan_mixed(const float *values, size_t count, gs_extent *extent) {
   }
 }
 
-INLINED void scan_value(float v, float *low, float *high, int32_t *zeros, int32_t *largest) {
-  int32_t magnitude = bits_of(v) & MAGNITUDE;
+INLINED void scan_value(float v, float *low, float *high, int32_t *zeros) {
   *low = v < *low ? v : *low;
   *high = v > *high ? v : *high;
   *zeros += v == 0;
-  *largest = magnitude > *largest ? magnitude : *largest;
+}
+
+// Widens `extent` by what lanes of finite values have seen. (The lanes are arrays of their own so that loops over
+// them become vector instructions.)
+INLINED void widen(const float *low, const float *high, gs_extent *extent) {
+  for (int j = 0; j < LANES; j++) {
+    int32_t least = key_of(low[j]), most = key_of(high[j]);
+    extent->low = least < extent->low && low[j] < INFINITY ? least : extent->low;
+    extent->high = most > extent->high && high[j] > -INFINITY ? most : extent->high;
+  }
 }
 
 // Whether all values are finite.
@@ -32,10 +40,17 @@ INLINED int32_t scan_block(const float *values, size_t count, gs_extent *extent)
   float low[LANES], high[LANES];
   int32_t zeros[LANES] = {0}, largest[LANES] = {0};
   for (int j = 0; j < LANES; j++) low[j] = INFINITY, high[j] = -INFINITY;
-  size_t i = 0;
-  for (; i + LANES <= count; i += LANES)
-    for (int j = 0; j < LANES; j++) scan_value(values[i + j], low + j, high + j, zeros + j, largest + j);
-  for (; i < count; i++) scan_value(values[i], low, high, zeros, largest);
+  for (size_t i = 0; i < count / LANES * LANES; i += LANES)
+    for (int j = 0; j < LANES; j++) {
+      int32_t magnitude = bits_of(values[i + j]) & MAGNITUDE;
+      scan_value(values[i + j], low + j, high + j, zeros + j);
+      largest[j] = magnitude > largest[j] ? magnitude : largest[j];
+    }
+  for (size_t i = count / LANES * LANES; i < count; i++) {
+    int32_t magnitude = bits_of(values[i]) & MAGNITUDE;
+    scan_value(values[i], low, high, zeros);
+    largest[0] = magnitude > largest[0] ? magnitude : largest[0];
+  }
   for (int j = 0; j < LANES; j++) {
     extent->zeros += zeros[j];
     largest[0] = largest[j] > largest[0] ? largest[j] : largest[0];
@@ -44,11 +59,7 @@ INLINED int32_t scan_block(const float *values, size_t count, gs_extent *extent)
     scan_mixed(values, count, extent);
     return 0;
   }
-  for (int j = 0; j < LANES; j++) {
-    int32_t least = key_of(low[j]), most = key_of(high[j]);
-    extent->low = least < extent->low && low[j] < INFINITY ? least : extent->low;
-    extent->high = most > extent->high && high[j] > -INFINITY ? most : extent->high;
-  }
+  widen(low, high, extent);
   return 1;
 }
 
@@ -60,37 +71,51 @@ DISPATCHED void gs_scan_extent(const float *values, size_t count, gs_extent *ext
 // Sums of this many neighbours in a lane are rounded to float32 before they are added up in float64.
 enum { SUMMED = 8 };
 
-typedef float gs_lanes __attribute__((vector_size(4 * LANES)));
-
-// Adds the sum of each lane. Values are finite, and small enough that sums of SUMMED are too.
-INLINED void sum_block(const float *values, size_t count, double *lanes) {
+// Scans a block and adds the sum of each lane, in one loop. Zero where a sum is not finite: then a value may not be,
+// and `extent` is as before.
+INLINED int32_t scan_and_sum_block(const float *values, size_t count, gs_extent *extent, double *sums) {
+  float low[LANES], high[LANES];
+  int32_t zeros[LANES] = {0};
+  for (int j = 0; j < LANES; j++) low[j] = INFINITY, high[j] = -INFINITY;
   size_t i = 0;
   for (; i + SUMMED * LANES <= count; i += SUMMED * LANES) {
-    gs_lanes group = {0};
-    for (int k = 0; k < SUMMED * LANES; k += LANES) {
-      gs_lanes v;
-      memcpy(&v, values + i + k, sizeof v);
-      group += v;
-    }
-    for (int j = 0; j < LANES; j++) lanes[j] += group[j];
+    float group[LANES] = {0};
+    for (int k = 0; k < SUMMED * LANES; k += LANES)
+      for (int j = 0; j < LANES; j++) {
+        float v = values[i + k + j];
+        scan_value(v, low + j, high + j, zeros + j);
+        group[j] += v;
+      }
+    for (int j = 0; j < LANES; j++) sums[j] += group[j];
   }
-  for (; i < count; i++) lanes[i % LANES] += values[i];
+  for (; i < count; i++) {
+    scan_value(values[i], low + i % LANES, high + i % LANES, zeros + i % LANES);
+    sums[i % LANES] += values[i];
+  }
+  for (int j = 0; j < LANES; j++)
+    if (!(sums[j] - sums[j] == 0)) return 0;
+  for (int j = 0; j < LANES; j++) extent->zeros += zeros[j];
+  widen(low, high, extent);
+  return 1;
 }
 
-static void sum_mixed(const float *values, size_t count, double *lanes) {
-  for (size_t i = 0; i < count; i++) lanes[i % LANES] += is_finite(values[i]) ? values[i] : 0;
+// For blocks with values that are not finite, and finite ones whose sum in float32 is not.
+static void sum_mixed(const float *values, size_t count, double *sums) {
+  for (size_t i = 0; i < count; i++) sums[i % LANES] += is_finite(values[i]) ? values[i] : 0;
 }
 
 DISPATCHED void gs_scan_extent_and_sum(const float *values, size_t count, gs_extent *extent, double *sum) {
-  const int32_t large = INFINITY_BITS - (4 << 23);
-  double lanes[LANES] = {0};
+  double sums[LANES] = {0};
   for (size_t i = 0; i < count; i += EXTENT_BLOCK) {
     size_t size = count - i < EXTENT_BLOCK ? count - i : EXTENT_BLOCK;
-    if (scan_block(values + i, size, extent) && extent->high < large && extent->low > -large)
-      sum_block(values + i, size, lanes);
-    else sum_mixed(values + i, size, lanes);
+    double before[LANES];
+    memcpy(before, sums, sizeof sums);
+    if (scan_and_sum_block(values + i, size, extent, sums)) continue;
+    memcpy(sums, before, sizeof sums);
+    scan_block(values + i, size, extent);
+    sum_mixed(values + i, size, sums);
   }
-  *sum += fold_lanes(lanes);
+  *sum += fold_lanes(sums);
 }
 
 void gs_merge_bins(uint64_t *counts, int32_t doublings) {

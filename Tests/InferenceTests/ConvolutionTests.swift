@@ -208,3 +208,39 @@ private func separately(
   let worst = zip(single, expected).map { abs($0 - $1) }.max() ?? .infinity
   #expect(worst < 1e-4)
 }
+
+/// Long rows are cut into runs that share a kernel, with the padding at the ends alone.
+@Test(arguments: [([1, 3, 5003], 1), ([2, 3, 1, 2603], 2)])
+func runsOfALongRowAreThoseOfTheWhole(input: [Int], stride: Int) throws {
+  var generator = SeededGenerator(seed: 6)
+  let spatial = input.count - 2
+  let ones = [Int](repeating: 1, count: spatial - 1)
+  let none = [Int](repeating: 0, count: spatial - 1)
+  let reference = ConvolutionReference(
+    input: input, weights: [4, 3] + ones + [7], group: 1, strides: ones + [stride],
+    dilations: ones + [2], begin: none + [5], end: none + [8])
+  let values = generator.floats(input.reduce(1, *))
+  let kernel = generator.floats(4 * 3 * 7)
+  let whole = ConvolutionPiece(
+    input: input, output: [input[0], 4] + reference.outputExtents,
+    window: Window(
+      kernel: ones + [7], strides: reference.strides, dilations: reference.dilations,
+      begin: reference.begin, end: reference.end))
+  let pieces = ConvolutionPiece.split(whole, weights: kernel.count)
+  #expect(pieces.count > 2)
+  #expect(pieces.allSatisfy { $0.output.last! <= 1024 })
+  var harness = OperatorHarness(
+    name: "Conv",
+    attributes: [
+      Attribute("strides", .ints(reference.strides.map(Int64.init))),
+      Attribute("dilations", .ints(reference.dilations.map(Int64.init))),
+      Attribute("pads", .ints((reference.begin + reference.end).map(Int64.init))),
+    ], constantInputs: [1])
+  let inputs = [Tensor(input, values), Tensor([4, 3] + ones + [7], kernel)]
+  let single = try harness.run(inputs)[0].array(Float.self)
+  harness.threads = 3
+  #expect(try harness.run(inputs)[0].array(Float.self) == single)
+  let expected = reference.result(values, kernel, bias: nil)
+  #expect(single.count == expected.count)
+  #expect(zip(single, expected).allSatisfy { abs($0 - $1) < 1e-4 })
+}

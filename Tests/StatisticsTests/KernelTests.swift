@@ -54,6 +54,23 @@ import Testing
     }
   }
 
+  @Test func extentsWithSums() {
+    var data = TestData.printed()
+    for size in Self.sizes {
+      let huge = [Float](repeating: 3e38, count: size)
+      for values in Self.mixtures(&data, size) + [huge] {
+        let (extent, sum) = values.withUnsafeBufferPointer { Extent.withSum(of: $0) }
+        let alone = values.withUnsafeBufferPointer { Extent(of: $0) }
+        #expect(extent.range == alone.range)
+        #expect(extent.zeros == alone.zeros && extent.not_numbers == alone.not_numbers)
+        #expect(extent.infinities == alone.infinities)
+        let finite = values.filter(\.isFinite).map(Double.init)
+        let magnitudes = finite.reduce(0) { $0 + $1.magnitude }
+        #expect(abs(sum - finite.reduce(0, +)) <= 1e-6 * magnitudes)
+      }
+    }
+  }
+
   @Test func orderStatistics() {
     var data = TestData.printed()
     for size in Self.sizes {

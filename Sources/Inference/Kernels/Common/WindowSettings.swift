@@ -85,7 +85,7 @@ struct WindowSettings: Sendable {
 }
 
 /// A window with every number known.
-struct Window: Sendable {
+struct Window: Sendable, Equatable {
   let kernel: [Int]
   let strides: [Int]
   let dilations: [Int]

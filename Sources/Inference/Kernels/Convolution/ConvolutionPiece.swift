@@ -1,55 +1,81 @@
-/// A part of a convolution that is one by itself: some samples, or some rows of the output with the
-/// rows of the input they need. Both are runs of memory when channels are last.
+/// A part of a convolution that is one by itself: some samples, or some positions of the output's
+/// outermost axis with the positions of the input they need. Both are runs of memory when channels are last.
 struct ConvolutionPiece: Sendable {
-  let input: [Int]
-  let output: [Int]
-  let window: Window
+  var input: [Int]
+  var output: [Int]
+  var window: Window
   /// Elements before the piece's first.
   var inputOffset = 0
   var outputOffset = 0
 
   /// Multiply-adds that are worth a piece of their own.
   private static let grain = 1 << 24
+  /// Most positions of the innermost axis in a piece that may be cut along it: oneDNN's kernels are
+  /// unrolled over them and take about 1 kB of memory each. Pieces as long as this share a kernel.
+  private static let longestRun = 1024
 
-  /// Cuts a convolution so that workers can share it. The cuts depend on shapes alone, so results
-  /// are the same whatever the number of workers.
+  /// Cuts a convolution so that workers can share it and kernels stay small. The cuts depend on
+  /// shapes alone, so results are the same whatever the number of workers.
   ///
   /// - Parameter weights: number of weights.
   static func split(_ whole: ConvolutionPiece, weights: Int) -> [ConvolutionPiece] {
     let positions = whole.output[2...].reduce(1, *)
     let perSample = positions * weights
+    let axis = whole.outermostAxis
+    let isLong = axis == whole.output.count - 1 && whole.output[axis] > longestRun
     if whole.input[0] > 1 {
-      guard perSample >= grain else { return [whole] }
-      return (0..<whole.input[0]).map { sample in
+      guard isLong || perSample >= grain else { return [whole] }
+      let samples = (0..<whole.input[0]).map { sample in
         ConvolutionPiece(
           input: [1] + whole.input[1...], output: [1] + whole.output[1...], window: whole.window,
           inputOffset: sample * whole.input[1...].reduce(1, *),
           outputOffset: sample * whole.output[1...].reduce(1, *))
       }
+      return isLong ? samples.flatMap { $0.cut(along: axis, every: longestRun) } : samples
     }
-    let rows = whole.output.count == 4 ? whole.output[2] : 1
-    let count = min(8, perSample / grain, rows / 8)
+    if isLong { return whole.cut(along: axis, every: longestRun) }
+    let extent = whole.output[axis]
+    let count = min(8, perSample / grain, extent / 8)
     guard count > 1 else { return [whole] }
-    let height = (rows + count - 1) / count
-    return stride(from: 0, to: rows, by: height).map { first in
-      whole.rows(first..<min(rows, first + height))
+    return whole.cut(along: axis, every: (extent + count - 1) / count)
+  }
+
+  /// Whether a kernel for another piece serves this one too.
+  func hasShapes(of other: ConvolutionPiece) -> Bool {
+    input == other.input && output == other.output && window == other.window
+  }
+
+  /// The first spatial axis with more than one position: what is cut along it stays a run of memory.
+  private var outermostAxis: Int {
+    (2..<output.count).first { input[$0] > 1 || output[$0] > 1 } ?? output.count - 1
+  }
+
+  /// Parts of `length` positions of the output along an axis; the last may be shorter.
+  private func cut(along axis: Int, every length: Int) -> [ConvolutionPiece] {
+    stride(from: 0, to: output[axis], by: length).map { first in
+      part(axis, first..<min(output[axis], first + length))
     }
   }
 
-  /// The output's rows in a range, with the input's rows they need.
-  private func rows(_ range: Range<Int>) -> ConvolutionPiece {
-    let step = window.strides[0]
-    let top = range.lowerBound * step - window.begin[0]
-    let bottom = (range.upperBound - 1) * step - window.begin[0] + window.reach(0)
-    let first = min(max(0, top), input[2] - 1)
-    let last = max(first + 1, min(input[2], bottom))
-    let part = Window(
-      kernel: window.kernel, strides: window.strides, dilations: window.dilations,
-      begin: [first - top, window.begin[1]], end: [bottom - last, window.end[1]])
-    return ConvolutionPiece(
-      input: [1, input[1], last - first, input[3]],
-      output: [1, output[1], range.count, output[3]], window: part,
-      inputOffset: first * input[3] * input[1],
-      outputOffset: range.lowerBound * output[3] * output[1])
+  /// The output's positions in a range of an axis, with the input's positions they need.
+  private func part(_ axis: Int, _ range: Range<Int>) -> ConvolutionPiece {
+    let spatial = axis - 2
+    let step = window.strides[spatial]
+    let top = range.lowerBound * step - window.begin[spatial]
+    let bottom = (range.upperBound - 1) * step - window.begin[spatial] + window.reach(spatial)
+    let first = min(max(0, top), input[axis] - 1)
+    let last = max(first + 1, min(input[axis], bottom))
+    var (begin, end) = (window.begin, window.end)
+    begin[spatial] = first - top
+    end[spatial] = bottom - last
+    var part = self
+    part.window = Window(
+      kernel: window.kernel, strides: window.strides, dilations: window.dilations, begin: begin,
+      end: end)
+    part.input[axis] = last - first
+    part.output[axis] = range.count
+    part.inputOffset += first * input[(axis + 1)...].reduce(input[1], *)
+    part.outputOffset += range.lowerBound * output[(axis + 1)...].reduce(output[1], *)
+    return part
   }
 }

@@ -6,6 +6,8 @@ import COneDNN
 final class PreparedConvolution: @unchecked Sendable {
   private let pieces: [ConvolutionPiece]
   private let primitives: [ConvolutionPrimitive]
+  /// Multiply-adds of a piece.
+  private let cost: Int
 
   /// Chooses kernels.
   ///
@@ -22,7 +24,11 @@ final class PreparedConvolution: @unchecked Sendable {
         input: piece.input, weights: weights, output: piece.output, hasBias: hasBias,
         window: piece.window, followers: followers, isTransposed: isTransposed)
     }
-    var primitives = try pieces.map(make)
+    var primitives: [ConvolutionPrimitive] = []
+    for (index, piece) in pieces.enumerated() {
+      let isLikeTheLast = index > 0 && piece.hasShapes(of: pieces[index - 1])
+      primitives.append(try isLikeTheLast ? primitives[index - 1] : make(piece))
+    }
     // Pieces have to agree on what is done where.
     if primitives.contains(where: {
       $0.rest != primitives[0].rest || !$0.primitive.weights.equals(primitives[0].primitive.weights)
@@ -32,6 +38,7 @@ final class PreparedConvolution: @unchecked Sendable {
     }
     self.pieces = pieces
     self.primitives = primitives
+    cost = pieces[0].output[2...].reduce(weights.reduce(1, *), *)
   }
 
   /// The order in which the kernels want the weights.
@@ -65,7 +72,7 @@ final class PreparedConvolution: @unchecked Sendable {
     if pieces.count == 1 {
       try run(0)
     } else {
-      try call.context.forEach(pieces.count, cost: 1 << 20) { try run($0) }
+      try call.context.forEach(pieces.count, cost: cost) { try run($0) }
     }
     return try Self.apply(first.rest, to: result, call)
   }
