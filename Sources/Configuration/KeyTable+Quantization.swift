@@ -51,7 +51,8 @@ extension KeyTable {
         "weight_range_method", .words(of: WeightRangeMethod.self), default: "AUTO", for: .fixedBit,
         "How the range of a channel is chosen: MAX_MIN covers all weights, MSE has the smallest "
           + "squared error, AUTO is MSE for up to 6 bits (but for convolutions of one point) and "
-          + "MAX_MIN above, and lets rounding use what the network tells of its inputs."),
+          + "above MAX_MIN or a little wider, whichever rounds better, and lets rounding use what "
+          + "the network tells of its inputs."),
       Setting(
         "weight_round_method", .words(of: WeightRoundMethod.self), default: "SQUANT",
         for: .fixedBit,

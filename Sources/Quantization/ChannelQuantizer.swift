@@ -31,21 +31,31 @@ final class ChannelQuantizer {
     if recipe.steps.indices.contains(channel) {
       return AffineGrid(step: recipe.steps[channel], bits: recipe.storage.bits)
     }
-    let whole = wholeGrid(weights)
     return switch recipe.range {
-    case .maxMin: whole
-    case .meanSquaredError: GridSearch(weights).best(from: whole)
+    case .maxMin: wholeGrid(weights)
+    case .fitted: fittedGrid(weights)
+    case .meanSquaredError: GridSearch(weights).best(from: wholeGrid(weights))
     }
   }
 
   /// The grid that reaches the largest and the smallest weight, or the coarser one that loses least to
   /// the limit on pairs.
   func wholeGrid(_ weights: UnsafeBufferPointer<Float>) -> AffineGrid {
-    var minimum: Float = 0
-    var maximum: Float = 0
+    let (minimum, maximum) = range(weights)
+    return grid(minimum, maximum, weights)
+  }
+
+  private func range(_ weights: UnsafeBufferPointer<Float>) -> (minimum: Float, maximum: Float) {
+    var (minimum, maximum): (Float, Float) = (0, 0)
     if let base = weights.baseAddress, !weights.isEmpty {
       gs_range(base, weights.count, &minimum, &maximum)
     }
+    return (minimum, maximum)
+  }
+
+  private func grid(
+    _ minimum: Float, _ maximum: Float, _ weights: UnsafeBufferPointer<Float>
+  ) -> AffineGrid {
     let bits = recipe.storage.bits
     var grid =
       recipe.isSymmetric
@@ -53,6 +63,57 @@ final class ChannelQuantizer {
       : AffineGrid(minimum: minimum, maximum: maximum, bits: bits)
     if let limit = recipe.pairLimit { grid.scale = limit.scale(from: grid.scale, weights) }
     return grid
+  }
+
+  // MARK: Fitted ranges
+
+  /// Wider ranges that are tried, and how much wider than the one before each is: so little that the
+  /// step hardly grows, but where the weights lie between integers is drawn anew.
+  private static let widenings = 7
+  private static let widening: Float = 0.0075
+  /// Weights of a channel up to which that is worth the time; errors of many add up to about the same
+  /// whatever the range.
+  private static let mostFitted = 256
+  /// Those up to which the balanced errors are compared and not those of rounding to nearest.
+  private static let mostBalanced = 64
+
+  /// The grid of the weights' range, or of one a little wider, that rounds with the least error.
+  private func fittedGrid(_ weights: UnsafeBufferPointer<Float>) -> AffineGrid {
+    let (minimum, maximum) = range(weights)
+    var best = grid(minimum, maximum, weights)
+    guard weights.count <= ChannelQuantizer.mostFitted, maximum > minimum,
+      (2 * maximum - 2 * minimum).isFinite
+    else { return best }
+    var least = loss(weights, best)
+    for step in 1...ChannelQuantizer.widenings {
+      let share = 1 + ChannelQuantizer.widening * Float(step)
+      let candidate = grid(minimum * share, maximum * share, weights)
+      guard candidate.scale.isNormal else { continue }
+      let loss = loss(weights, candidate)
+      if loss < least { (best, least) = (candidate, loss) }
+    }
+    return best
+  }
+
+  /// The squared error; for few weights with that of their sum under the inputs' means, or under equal
+  /// ones where no offset takes it.
+  private func loss(_ weights: UnsafeBufferPointer<Float>, _ grid: AffineGrid) -> Double {
+    guard let base = weights.baseAddress else { return 0 }
+    let count = weights.count
+    guard count <= min(ChannelQuantizer.mostBalanced, errors.count), !recipe.shapesNoise else {
+      return gs_rounding_error(
+        base, count, Double(grid.scale), grid.zeroPoint, grid.lowest, grid.highest)
+    }
+    round(weights, grid)
+    var (squares, sum) = (0.0, 0.0)
+    let equal = recipe.storage.hasOffsets ? 0.0 : 1
+    let means = inputMeans?.count == count ? inputMeans : nil
+    for index in 0..<count {
+      let error = Double(errors[index])
+      squares += error * error
+      sum += error * (means.map { Double($0[index]) / 64 } ?? equal)
+    }
+    return (squares + sum * sum) * Double(grid.scale) * Double(grid.scale)
   }
 
   /// Rounds the weights into `integers`.

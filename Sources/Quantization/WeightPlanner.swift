@@ -225,7 +225,7 @@ public struct WeightPlanner {
   private func ranges(_ layout: ChannelLayout, hasKernel: Bool) -> WeightRecipe.RangeChoice {
     if let method = settings.rangeMethod { return .init(fine: method, coarse: method) }
     return .init(
-      fine: .maxMin, coarse: hasKernel && layout.kernel == 1 ? .maxMin : .meanSquaredError)
+      fine: .fitted, coarse: hasKernel && layout.kernel == 1 ? .fitted : .meanSquaredError)
   }
 
   /// What is known of the inputs' means, for convolutions of one point and matrix products, where

@@ -6,6 +6,8 @@ public struct WeightQuantizationSettings: Sendable {
   public enum RangeMethod: String, Sendable {
     /// From the smallest to the largest weight.
     case maxMin = "MAX_MIN"
+    /// That, or for channels of few weights a little more: whichever rounds with the least error.
+    case fitted = "FITTED"
     /// The range with the least squared error.
     case meanSquaredError = "MSE"
   }

@@ -136,6 +136,43 @@ import Testing
     #expect(noise(.meanSquaredError) <= noise(.maxMin) * 1.00001)
   }
 
+  @Test(arguments: [4, 8, 16], [9, 48, 200, 300])
+  func fittedRangesAreNeverWorseThanTheWholeOnes(bits: Int, perChannel: Int) {
+    var numbers = TestNumbers(seed: UInt64(bits * perChannel))
+    let weights = numbers.weights(12 * perChannel)
+    func encoded(_ range: WeightQuantizationSettings.RangeMethod) -> [Float] {
+      decoded(
+        constant(weights, [12, perChannel], axis: 0, layoutAxis: 0, bits: bits, range: range))
+    }
+    let (whole, fitted) = (encoded(.maxMin), encoded(.fitted))
+    guard perChannel <= 256 else {
+      #expect(whole == fitted)
+      return
+    }
+    func noise(_ values: [Float], _ channel: Int) -> Double {
+      (channel * perChannel..<(channel + 1) * perChannel).reduce(0.0) { sum, index in
+        sum + pow2(Double(values[index]) - Double(weights[index]))
+      }
+    }
+    var (before, after) = (0.0, 0.0)
+    for channel in 0..<12 {
+      #expect(noise(fitted, channel) <= noise(whole, channel) * 1.00001)
+      before += noise(whole, channel)
+      after += noise(fitted, channel)
+    }
+    // With fewer bits so little more range changes fewer integers.
+    let share = bits < 8 ? 1 : perChannel < 64 ? 0.9 : 0.99
+    #expect(after < before * share)
+  }
+
+  @Test func fittedRangesAreThoseOfTheWeightsWhereNothingIsLarger() {
+    let weights: [Float] = [-.greatestFiniteMagnitude / 2, 1, .greatestFiniteMagnitude / 2, 3]
+    func encoded(_ range: WeightQuantizationSettings.RangeMethod) -> [Float] {
+      decoded(constant(weights, [1, 4], axis: 0, layoutAxis: 0, bits: 8, range: range))
+    }
+    #expect(encoded(.maxMin) == encoded(.fitted))
+  }
+
   private func pow2(_ x: Double) -> Double { x * x }
 
   @Test func zerosStayZerosAndConstantsStayConstant() {
