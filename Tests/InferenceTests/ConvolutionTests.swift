@@ -244,3 +244,58 @@ func runsOfALongRowAreThoseOfTheWhole(input: [Int], stride: Int) throws {
   #expect(single.count == expected.count)
   #expect(zip(single, expected).allSatisfy { abs($0 - $1) < 1e-4 })
 }
+
+/// A run that lies in the padding alone has nothing to convolve.
+@Test(arguments: [[1, 2, 2000], [1, 2, 1], [2, 2, 1, 1500], [1, 2, 70, 70]])
+func paddingLongerThanARunIsComputed(input: [Int]) throws {
+  var generator = SeededGenerator(seed: 7)
+  let spatial = input.count - 2
+  let isSquare = input[2] > 1 && spatial == 2
+  let ones = [Int](repeating: 1, count: spatial - 1)
+  let none = [Int](repeating: 0, count: spatial - 1)
+  let channels = isSquare ? 80 : 3
+  let reference = ConvolutionReference(
+    input: input, weights: [channels, 2] + ones + [5], group: 1, strides: ones + [1],
+    dilations: ones + [1], begin: isSquare ? [600, 0] : none + [3000],
+    end: isSquare ? [100, 0] : none + [2500])
+  let values = generator.floats(input.reduce(1, *))
+  let kernel = generator.floats(channels * 2 * 5)
+  let harness = OperatorHarness(
+    name: "Conv",
+    attributes: [
+      Attribute("pads", .ints((reference.begin + reference.end).map(Int64.init)))
+    ], constantInputs: [1])
+  let result = try harness.run([
+    Tensor(input, values), Tensor([channels, 2] + ones + [5], kernel),
+  ])[0].array(Float.self)
+  let expected = reference.result(values, kernel, bias: nil)
+  #expect(result.count == expected.count)
+  #expect(zip(result, expected).allSatisfy { abs($0 - $1) < 1e-4 })
+}
+
+@Test func aVolumeIsCutAlongItsDepth() throws {
+  var generator = SeededGenerator(seed: 8)
+  let reference = ConvolutionReference(
+    input: [1, 8, 24, 16, 16], weights: [8, 8, 3, 3, 3], group: 1, strides: [1, 1, 1],
+    dilations: [1, 1, 1], begin: [1, 1, 0], end: [1, 0, 1])
+  let values = generator.floats(reference.input.reduce(1, *))
+  let kernel = generator.floats(reference.weights.reduce(1, *))
+  // Many times the outputs, so that there are several pieces.
+  let outputs = 64
+  let whole = ConvolutionPiece(
+    input: reference.input, output: [1, outputs] + reference.outputExtents,
+    window: Window(
+      kernel: [3, 3, 3], strides: [1, 1, 1], dilations: [1, 1, 1], begin: [1, 1, 0], end: [1, 0, 1])
+  )
+  #expect(ConvolutionPiece.split(whole, weights: outputs * 8 * 27).count > 1)
+  var harness = OperatorHarness(
+    name: "Conv", attributes: [Attribute("pads", .ints([1, 1, 0, 1, 0, 1]))], constantInputs: [1])
+  let many = [[Float]](repeating: kernel, count: outputs / 8).flatMap { $0 }
+  let inputs = [Tensor(reference.input, values), Tensor([outputs, 8, 3, 3, 3], many)]
+  let single = try harness.run(inputs)[0].array(Float.self)
+  harness.threads = 3
+  #expect(try harness.run(inputs)[0].array(Float.self) == single)
+  let expected = reference.result(values, kernel, bias: nil)
+  #expect(single.count == expected.count * outputs / 8)
+  #expect(zip(single, expected).allSatisfy { abs($0 - $1) < 1e-4 })
+}

@@ -50,11 +50,16 @@ struct ConvolutionPiece: Sendable {
     (2..<output.count).first { input[$0] > 1 || output[$0] > 1 } ?? output.count - 1
   }
 
-  /// Parts of `length` positions of the output along an axis; the last may be shorter.
+  /// Parts of `length` positions of the output along an axis, the last may be shorter; the whole where
+  /// a part would lie in the padding alone, which no kernel computes.
   private func cut(along axis: Int, every length: Int) -> [ConvolutionPiece] {
-    stride(from: 0, to: output[axis], by: length).map { first in
+    let parts = stride(from: 0, to: output[axis], by: length).map { first in
       part(axis, first..<min(output[axis], first + length))
     }
+    let readInput = parts.allSatisfy {
+      $0.window.begin[axis - 2] >= 0 && $0.window.end[axis - 2] >= 0
+    }
+    return readInput ? parts : [self]
   }
 
   /// The output's positions in a range of an axis, with the input's positions they need.
