@@ -7,41 +7,7 @@ import Support
 import Testing
 
 /// Single operators of the format's, read and run, against what their definitions say.
-@Suite struct ReadingOperatorTests {
-  /// A model of one node: an input, constants, one result.
-  private func model(
-    _ primitive: MSLitePrimitive, _ shape: [Int], _ constants: [MSLiteTensor] = [],
-    makes type: ElementType = .float32
-  ) -> MSLiteModel {
-    var model = MSLiteModel()
-    model.tensors = [MSLiteTensor(name: "x", elementType: .float32, dimensions: shape)]
-    model.tensors += constants + [MSLiteTensor(name: "y", elementType: type)]
-    let last = model.tensors.count - 1
-    model.nodes = [
-      MSLiteNode(name: "n", primitive: primitive, inputs: Array(0..<last), outputs: [last])
-    ]
-    model.subgraphs = [MSLiteSubgraph(name: "g", inputs: [0], outputs: [last], nodes: [0])]
-    return model
-  }
-
-  private func floats(_ name: String, _ values: [Float], _ shape: [Int]? = nil) -> MSLiteTensor {
-    MSLiteTensor(
-      name: name, elementType: .float32, dimensions: shape ?? [values.count],
-      content: .bytes(Bytes(values.withUnsafeBytes(Array.init))))
-  }
-
-  private func integers(_ name: String, _ values: [Int32]) -> MSLiteTensor {
-    MSLiteTensor(
-      name: name, elementType: .int32, dimensions: [values.count],
-      content: .bytes(Bytes(values.withUnsafeBytes(Array.init))))
-  }
-
-  private func run(_ model: MSLiteModel, _ values: [Float]) throws -> TensorData {
-    let session = try InferenceSession(model: MSLiteGraphReader.read(model, name: "tiny.ms"))
-    let feed = TensorData(float32: values, dimensions: model.tensors[0].dimensions)
-    return try #require(session.run(["x": feed]).first?.data)
-  }
-
+@Suite struct ReadingOperatorTests: OneNodeModels {
   private static let activations: [(Int64, @Sendable (Double) -> Double)] = [
     (1, { max($0, 0) }), (2, { 1 / (1 + exp(-$0)) }), (3, { min(max($0, 0), 6) }),
     (4, { $0 < 0 ? 0.5 * (exp($0) - 1) : $0 }), (5, { $0 < 0 ? 0.5 * $0 : $0 }),

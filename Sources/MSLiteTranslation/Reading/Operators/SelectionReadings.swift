@@ -37,10 +37,11 @@ enum SelectionReadings {
   }
 
   private static let stridedSlice: OperatorReading = { @Sendable (reading, node) throws(Failure) in
-    let masks = ["begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask"]
-    guard masks.allSatisfy({ node.int($0) ?? 0 == 0 }) else {
-      throw node.unreadable("it has masks")
-    }
+    let masks = MaskedSlice.Masks(
+      begin: node.int("begin_mask") ?? 0, end: node.int("end_mask") ?? 0,
+      ellipsis: node.int("ellipsis_mask") ?? 0, newAxis: node.int("new_axis_mask") ?? 0,
+      shrinkAxis: node.int("shrink_axis_mask") ?? 0)
+    guard masks.isEmpty else { return try emitMaskedSlice(masks, reading, node) }
     guard (4...5).contains(node.inputs.count) else {
       throw node.unreadable("it doesn't have four or five inputs")
     }
@@ -61,6 +62,33 @@ enum SelectionReadings {
         "Slice", input + bounds + [try reading.plain(node.inputs[3]), steps], for: node)
     }
     try emitSlice(bounds, axes, [steps], reading, node)
+  }
+
+  /// A slice whose masks say what its constant bounds don't.
+  private static func emitMaskedSlice(
+    _ masks: MaskedSlice.Masks, _ reading: GraphReading, _ node: MSLiteNode
+  ) throws(Failure) {
+    let tensor = try node.operand(0)
+    guard node.inputs.count == 4, let starts = try reading.integers(node.inputs[1]),
+      let ends = try reading.integers(node.inputs[2]),
+      let steps = try reading.integers(node.inputs[3])
+    else { throw node.unreadable("it has masks, and bounds that aren't constant") }
+    guard let rank = reading.rank(of: tensor) else {
+      throw node.unreadable("it has masks, and its input's number of axes isn't known")
+    }
+    guard
+      let slice = MaskedSlice(starts: starts, ends: ends, steps: steps, masks: masks, rank: rank)
+    else { throw node.unreadable("its masks don't fit its bounds and an input of rank \(rank)") }
+    var parts = [("Slice", [slice.starts, slice.ends, slice.axes, slice.steps])]
+    if !slice.removedAxes.isEmpty { parts.append(("Squeeze", [slice.removedAxes])) }
+    if !slice.insertedAxes.isEmpty { parts.append(("Unsqueeze", [slice.insertedAxes])) }
+    var value = try reading.plain(tensor)
+    for (type, settings) in parts.dropLast() {
+      value = reading.step(
+        type, [value] + settings.map { reading.integerValue($0) }, of: node, "_" + type)
+    }
+    let (type, settings) = parts[parts.count - 1]
+    try reading.emit(type, [value] + settings.map { reading.integerValue($0) }, for: node)
   }
 
   /// A slice along constant axes, in whatever order the input is held.
