@@ -10,6 +10,8 @@ public enum FloatReason: Hashable, Sendable {
   case notAboveMinChannel(channels: Int, limit: Int)
   /// The parameters would cost more than the bits save.
   case tooFewPerChannel(elements: Int, limit: Int)
+  /// A lookup table whose scales would have to be its few rows', where they are too coarse.
+  case fewRows(Int)
   case nonFinite
   case rangeTooWide
   case overridable
@@ -32,6 +34,7 @@ public enum FloatReason: Hashable, Sendable {
       "\(channels) channels, min_quant_weight_channel=\(limit)"
     case .tooFewPerChannel(let elements, let limit):
       "\(elements) elements a channel, over \(limit) pay with bias_correction"
+    case .fewRows(let rows): "a table of \(rows) rows, and the format has no scales but theirs"
     case .nonFinite: "holds NaN or infinity"
     case .rangeTooWide: "values beyond what a float32 scale can span"
     case .overridable: "callers may feed another value"

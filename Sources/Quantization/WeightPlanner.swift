@@ -155,7 +155,13 @@ public struct WeightPlanner {
       return .stayFloat(
         .notAboveMinSize(elements: source.elementCount, limit: settings.minWeightSize))
     }
-    let axis = channelAxis(of: wanted, source)
+    var axis = wanted[0].axis ?? 0
+    if hasFewRows(wanted, source, axis: axis) {
+      guard settings.perChannelOperators == nil else {
+        return .stayFloat(.fewRows(source.dimensions[axis]))
+      }
+      axis = rank - 1
+    }
     let channels = source.dimensions[axis]
     if wanted.allSatisfy(\.operand.hasChannelFilter), channels <= settings.minWeightChannel {
       return .stayFloat(
@@ -203,14 +209,12 @@ public struct WeightPlanner {
     }
   }
 
-  /// The axis with one scale per index: the operator's, but for a lookup table of few rows the one
-  /// along a row. Such a row (a token type, a language) is added everywhere, so that one large
-  /// element must not coarsen the rest of it.
-  private func channelAxis(of uses: [Use], _ source: TensorData) -> Int {
-    let axis = uses[0].axis ?? 0
-    let isTable = uses.allSatisfy { $0.operand.role == .lookedUp }
-    let last = source.dimensions.count - 1
-    return isTable && axis < last && source.dimensions[axis] <= WeightPlanner.fewRows ? last : axis
+  /// Whether this is a lookup table whose scales are better along a row than one for each. A row of
+  /// a table of few (a token type, a language) is added everywhere, so that one large element must
+  /// not coarsen the rest of it.
+  private func hasFewRows(_ uses: [Use], _ source: TensorData, axis: Int) -> Bool {
+    settings.perChannel && uses.allSatisfy { $0.operand.role == .lookedUp }
+      && axis < source.dimensions.count - 1 && source.dimensions[axis] <= WeightPlanner.fewRows
   }
 
   /// Bits of a channel's integers from which on an offset, which takes 64 with its alignment, is worth

@@ -24,8 +24,9 @@ public struct WeightQuantizationSettings: Sendable {
   public var bits: Int
   /// Whether each output channel has a scale of its own.
   public var perChannel: Bool
-  /// The operators whose own constants may have a scale for each channel; nil for all, and for
-  /// constants that reach them through other operators too.
+  /// The operators whose own constants may have a scale for each channel, along the axis that the
+  /// operator implies; nil for all, constants that reach them through other operators too, and
+  /// whatever axis.
   public var perChannelOperators: Set<String>?
   /// The operators whose weights are quantized; nil for all. Tables have one scale then: they are
   /// looked up as integers.

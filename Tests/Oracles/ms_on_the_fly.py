@@ -3,8 +3,10 @@
 
 Converts each model twice at each number of bits, with and without the key, and compares the weights: those of the
 first file are made by its QuantDTypeCast, FSEDecode, AddFusion and MulFusion nodes, computed here; those of the
-second by the decoders of ms_weights. Each segment of an entropy code is decoded by itself. At 8 bits both files are
-run in the runtime, and results must be the same to 1e-4. The 2.0 runtime has no kernel for the other forms.
+second by the decoders of ms_weights. Both are made without bias correction: weights that become float at loading have
+an offset for a channel's mean error, these nodes have none. Each segment of an entropy code is decoded by itself. At 8
+bits both files are run in the runtime, and results must be the same to 1e-4. The 2.0 runtime has no kernel for the
+other forms.
 """
 
 import argparse
@@ -130,7 +132,7 @@ def loaded_weights(path):
 
 
 def convert(binary, case, bits, more, target, flags=()):
-    target.with_suffix(".cfg").write_text(ms_weights.configuration(bits) + "[weight_quant_param]\n" + more)
+    target.with_suffix(".cfg").write_text(ms_weights.configuration(bits) + "[weight_quant_param]\nbias_correction=false\n" + more)
     shapes = ";".join(f"{name}:{','.join(map(str, array.shape))}" for name, array in case.feeds[0].items())
     subprocess.run([binary, f"--modelFile={case.path}", f"--outputFile={target}", "--quiet=true",
                     f"--configFile={target.with_suffix('.cfg')}", f"--inputShape={shapes}", *flags],

@@ -126,6 +126,10 @@ import Testing
     #expect(recipe(few, settings)?.storage.axis == 1)
     let many = model("Gather", weights: weights([17, 64]), weightInput: 0)
     #expect(recipe(many, settings)?.storage.axis == 0)
+    var impliedAxes = settings
+    impliedAxes.perChannelOperators = ["Gather"]
+    #expect(reason(few, impliedAxes) == .fewRows(2))
+    #expect(recipe(many, impliedAxes)?.storage.axis == 0)
   }
 
   @Test func everyReasonToStayFloatIsGiven() {

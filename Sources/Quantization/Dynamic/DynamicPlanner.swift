@@ -193,9 +193,7 @@ public struct DynamicPlanner {
     else { return constant }
     return ConstantPlan(
       value: constant.value, nodes: constant.nodes, source: constant.source,
-      decision: .stayFloat(
-        .tooFewPerChannel(
-          elements: recipe.layout.elementsPerChannel, limit: WeightPlanner.fewRows)))
+      decision: .stayFloat(.fewRows(constant.source.dimensions[0])))
   }
 
   /// Evens out activations: all that samples were seen of, and else those with one scale of which
