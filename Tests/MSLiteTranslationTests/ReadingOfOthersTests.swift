@@ -45,6 +45,17 @@ import Testing
     }
   }
 
+  /// The real converter loses the default of beta; with none the runtime leaves numbers alone.
+  @Test func responsesWithoutAnExponentStay() throws {
+    let settings: [String: MSLitePrimitive.Setting] = [
+      "depth_radius": .int(1), "alpha": .float(0.25), "bias": .float(2),
+    ]
+    let source = model(MSLitePrimitive("LRN", settings), [1, 1, 1, 3])
+    #expect(try run(source, [1, -2, 3]).float32Values == [1, -2, 3])
+    let nodes = try MSLiteGraphReader.read(source, name: "tiny.ms").graph.nodes
+    #expect(nodes.map(\.operatorType) == ["Identity"])
+  }
+
   /// What NumPy takes of `arange(24).reshape(2, 3, 4)`.
   private static let maskedSlices: [MaskedCase] = [
     MaskedCase(

@@ -74,7 +74,8 @@ enum NormalizationReadings {
       [Attribute("epsilon", .float(node.float("epsilon") ?? 1e-4))], for: node, order: order)
   }
 
-  /// Over neighbouring channels, which are last; the factor is that of one square.
+  /// Over neighbouring channels, which are last; the factor is that of one square. An exponent of 0,
+  /// which the real converter writes for ONNX's default, changes nothing; ONNX Runtime refuses it.
   private static let response: OperatorReading = { @Sendable (reading, node) throws(Failure) in
     let tensor = try node.operand(0)
     guard let rank = reading.rank(of: tensor), rank >= 3 else {
@@ -82,6 +83,10 @@ enum NormalizationReadings {
     }
     let radius = node.int("depth_radius") ?? 0
     guard (0...(1 << 20)).contains(radius) else { throw node.unreadable("its radius is \(radius)") }
+    let exponent = node.float("beta") ?? 0
+    guard exponent != 0 else {
+      return try reading.emit("Identity", [try reading.plain(tensor)], for: node)
+    }
     let size = 2 * radius + 1
     let order = AxisOrder.channelsSecond(rank)
     try reading.emit(
@@ -89,7 +94,7 @@ enum NormalizationReadings {
       [
         Attribute("size", .int(size)),
         Attribute("alpha", .float((node.float("alpha") ?? 0) * Float(size))),
-        Attribute("beta", .float(node.float("beta") ?? 0)),
+        Attribute("beta", .float(exponent)),
         Attribute("bias", .float(node.float("bias") ?? 0)),
       ], for: node, order: order)
   }
