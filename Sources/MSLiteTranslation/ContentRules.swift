@@ -10,10 +10,7 @@ enum ContentRules {
     }
     switch node.operatorType {
     case "Constant":
-      guard let data = FactRules.constant(of: node),
-        data.elementCount <= ValueFacts.longestContents
-      else { return nil }
-      return data.integers
+      return FactRules.constant(of: node).flatMap(ValueFacts.contents)
     case "Shape":
       guard let shape = inputs.first??.shape else { return nil }
       return shape[ShapeRules.slice(shape.count, node)].map { $0.map { Int64($0) } }
@@ -25,7 +22,10 @@ enum ContentRules {
     case "Equal": return combined(contents(0), contents(1)) { ($0 == $1 ? 1 : 0, false) }
     case "Greater": return combined(contents(0), contents(1)) { ($0 > $1 ? 1 : 0, false) }
     case "Less": return combined(contents(0), contents(1)) { ($0 < $1 ? 1 : 0, false) }
+    case "GreaterOrEqual": return combined(contents(0), contents(1)) { ($0 >= $1 ? 1 : 0, false) }
+    case "LessOrEqual": return combined(contents(0), contents(1)) { ($0 <= $1 ? 1 : 0, false) }
     case "And": return combined(contents(0), contents(1)) { ($0 & $1, false) }
+    case "Or": return combined(contents(0), contents(1)) { ($0 | $1, false) }
     case "Not": return contents(0)?.map { $0.map { 1 - $0 } }
     case "Size":
       guard let shape = inputs.first??.shape, !shape.contains(nil) else { return nil }

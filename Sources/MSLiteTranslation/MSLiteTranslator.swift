@@ -54,7 +54,7 @@ public enum MSLiteTranslator {
     _ model: Model, inputShapes: [String: [Int]] = [:], pool: WorkerPool = WorkerPool(threads: 1)
   ) throws(Failure) {
     try OpsetUpgrade.raise(model, to: operatorSetVersion)
-    try BranchInlining.apply(to: model.graph, inputShapes: inputShapes)
+    try ControlFlowInlining.apply(to: model.graph, inputShapes: inputShapes)
     try refuseUnknown(model)
     try OperatorRewriting.apply(
       to: model.graph, version: model.standardOperatorVersion, inputShapes: inputShapes)

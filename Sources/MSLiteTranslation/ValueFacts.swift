@@ -21,6 +21,15 @@ struct ValueFacts: Equatable {
 
   /// Integer tensors of more elements are not followed.
   static let longestContents = 64
+
+  /// The elements of a short tensor of integers or truths, which are 0 or 1.
+  static func contents(of data: TensorData) -> [Int64?]? {
+    guard data.elementCount <= longestContents else { return nil }
+    if data.elementType == .bool {
+      return data.packed?.withUnsafeBytes { $0.map { $0 == 0 ? 0 : 1 } }
+    }
+    return data.integers
+  }
 }
 
 /// Types, shapes and small integer contents of a graph's values, as far as they follow from the
@@ -34,17 +43,28 @@ struct FactTable {
   ///
   /// - Complexity: O(nodes).
   init(_ graph: Graph, inputShapes shapes: [String: [Int]] = [:]) {
-    for value in graph.initializers {
-      if let data = value.initializer { facts[ObjectIdentifier(value)] = FactTable.facts(of: data) }
-    }
+    self.init(sourcesOf: graph, inputShapes: shapes)
+    for node in graph.nodes { follow(node) }
+  }
+
+  /// Knows a graph's constants and inputs; its nodes have yet to be followed.
+  init(sourcesOf graph: Graph, inputShapes shapes: [String: [Int]]) {
+    for value in graph.initializers { note(value) }
     for value in graph.inputs where value.initializer == nil {
       facts[ObjectIdentifier(value)] = FactTable.declared(value, shapes[value.name])
     }
-    for node in graph.nodes {
-      let results = FactRules.results(of: node, inputs: node.inputs.map { $0.map(self.of) })
-      for (output, result) in zip(node.outputs, results) {
-        if let output { facts[ObjectIdentifier(output)] = result }
-      }
+  }
+
+  /// Notes what a constant is.
+  mutating func note(_ value: Value) {
+    if let data = value.initializer { facts[ObjectIdentifier(value)] = FactTable.facts(of: data) }
+  }
+
+  /// Notes what a node's results are, from what its inputs are known to be.
+  mutating func follow(_ node: Node) {
+    let results = FactRules.results(of: node, inputs: node.inputs.map { $0.map(self.of) })
+    for (output, result) in zip(node.outputs, results) {
+      if let output { facts[ObjectIdentifier(output)] = result }
     }
   }
 
@@ -55,7 +75,7 @@ struct FactTable {
   static func facts(of data: TensorData) -> ValueFacts {
     ValueFacts(
       elementType: data.elementType, shape: data.dimensions,
-      contents: data.elementCount <= ValueFacts.longestContents ? data.integers : nil)
+      contents: ValueFacts.contents(of: data))
   }
 
   private static func declared(_ value: Value, _ extents: [Int]?) -> ValueFacts {

@@ -33,9 +33,12 @@ public struct WeightOperand: Hashable, Sendable {
   /// Whether `min_quant_weight_channel` applies (it does to convolutions only).
   public let hasChannelFilter: Bool
 
-  /// The weight operands of a node; empty for operators without trained weights.
+  /// The weight operands of a node; empty for operators without trained weights. A left operand counts
+  /// only where the right one isn't constant: it is a first state then, not weights.
   public static func operands(of node: Node) -> [WeightOperand] {
-    node.isStandard ? table[node.operatorType] ?? [] : []
+    let operands = node.isStandard ? table[node.operatorType] ?? [] : []
+    guard node.inputs.count > 1, node.inputs[1]?.constant != nil else { return operands }
+    return operands.filter { $0.input > 0 || $0.role == .lookedUp }
   }
 
   /// The channel axis for a constant of `rank` axes; nil when it has none.

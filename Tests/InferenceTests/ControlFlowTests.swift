@@ -130,6 +130,8 @@ import Testing
     results = try run(loop(limit: never, condition: truth, goesOn: true), feeds)
     #expect(results[0].array(Float.self) == [1])
     #expect(results[1].count == 0)
+    let endless = loop(limit: nil, condition: nil, goesOn: true)
+    #expect(throws: Failure.self) { try run(endless, feeds) }
   }
 
   @Test(arguments: [true, false])

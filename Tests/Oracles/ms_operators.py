@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.parser
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
@@ -112,7 +113,8 @@ def cases():
         one("Pad", IMAGE, whole(0, 0, 1, 2, 0, 0, 2, 1), mode="reflect"),
         one("LSTM", real(5, 1, 4), 0.3 * real(1, 32, 4), 0.3 * real(1, 32, 8), 0.3 * real(1, 64), outputs=3,
             hidden_size=8),
-        one("Swish", MATRIX), one("If", POSITIVE), one("If", -POSITIVE),
+        one("Swish", MATRIX), one("If", POSITIVE), one("If", -POSITIVE), one("Loop", MATRIX, outputs=2),
+        one("Scan", MATRIX, outputs=2),
         one("InstanceNormalization", IMAGE, real(3), real(3)),
         one("InstanceNormalization", ROWS, real(3), real(3)),
         one("GroupNormalization", real(2, 6, 4, 5), real(3), real(3), num_groups=3),
@@ -141,9 +143,39 @@ INTEGER = [one("Conv", real(1, 3, 8, 9), real(6, 3, 3, 3), real(6), pads=[1, 1, 
            one("MatMul", ROWS, real(8, 5)), one("Gemm", MATRIX, real(5, 6), real(5), transB=1)]
 
 
+# Loops, as text. The first ends before its count says so, and has a choice inside; the second runs from the last column.
+LOOPS = {
+    "Loop": """<ir_version: 8, opset_import: ["" : 17]> tiny (float[4,6] x) => (float[4,6] y0, float[n,4,6] y1)
+        <int64 count = {5}, bool yes = {1}, float half = {0.5}> {
+          y0, y1 = Loop <body = body (int64 i, bool c, float[4,6] s) => (bool d, float[4,6] t, float[4,6] e)
+            <int64 three = {3}> {
+              d = Less(i, three)
+              j = Cast <to = 1> (i)
+              u = Mul(s, half)
+              t = Add(u, j)
+              is = Equal(i, three)
+              e = If (is) <then_branch = a () => (float[4,6] p) { p = Tanh(t) },
+                           else_branch = b () => (float[4,6] q) { q = Add(t, x) }>
+          }> (count, yes, x)
+        }""",
+    "Scan": """<ir_version: 8, opset_import: ["" : 17]> tiny (float[4,6] x) => (float[4] y0, float[4,6] y1)
+        <float[4] zero = {0, 0, 0, 0}> {
+          y0, y1 = Scan <num_scan_inputs = 1, scan_input_axes = [1], scan_input_directions = [1],
+            scan_output_axes = [1], scan_output_directions = [1],
+            body = body (float[4] s, float[4] v) => (float[4] t, float[4] e) {
+              w = Tanh(s)
+              t = Add(w, v)
+              e = Mul(t, v)
+          }> (zero, x)
+        }""",
+}
+
+
 def model(case):
     """The ONNX model of a case, and what it is fed."""
     operator, inputs, outputs, attributes = case
+    if operator in LOOPS:
+        return onnx.parser.parse_model(LOOPS[operator]), np.asarray(inputs[0])
     # Erf, in the form that is joined: ONNX has no Gelu of its own before version 20.
     if operator == "Gelu" and not attributes:
         constants = {"r": np.array(np.sqrt(2), np.float32), "h": np.array(0.5, np.float32),

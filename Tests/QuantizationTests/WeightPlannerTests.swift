@@ -120,6 +120,18 @@ import Testing
     #expect(found?.storage.axis == nil)
   }
 
+  /// The first state of a loop that is written out is a constant too.
+  @Test func ofTwoConstantsTheRightOneIsTheWeights() throws {
+    let model = model(weights: weights([40, 30]))
+    let state = Value(name: "state")
+    state.initializer = TensorData(
+      float32: Array(repeating: 0, count: 800), dimensions: [20, 40])
+    model.graph.initializers.append(state)
+    model.graph.nodes[0].inputs[0] = state
+    let plan = WeightPlanner(eightBits, pool: WorkerPool(threads: 1)).plan(model)
+    #expect(plan.constants.map(\.value.name) == ["w"])
+  }
+
   @Test func aLookupTableOfFewRowsHasItsScalesAlongTheRow() {
     let settings = WeightQuantizationSettings(bits: 8, biasCorrection: false)
     let few = model("Gather", weights: weights([2, 64]), weightInput: 0)

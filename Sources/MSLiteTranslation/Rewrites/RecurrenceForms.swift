@@ -5,9 +5,6 @@ import Support
 enum RecurrenceForms {
   static let rewrites: [String: OperatorRewrite] = ["GRU": gru, "RNN": rnn]
 
-  /// The most steps that are written out.
-  private static let stepLimit = 256
-
   /// The format's resets the state before it is multiplied, and doesn't run backwards alone; the
   /// runtime's is wrong for batches of more than one.
   private static let gru: OperatorRewrite = { @Sendable (writer) throws(Failure) in
@@ -121,11 +118,11 @@ enum RecurrenceForms {
       try node.checkRecurrence(activations: count == 1 ? ["Tanh"] : ["Sigmoid", "Tanh"])
       input = try node.operand(0)
       guard let steps = writer.known(input).shape?.first ?? nil,
-        (1...RecurrenceForms.stepLimit).contains(steps)
+        (1...unrolledStepLimit).contains(steps)
       else {
         throw node.refused(
           "it has to be written out, and the number of its steps isn't known or more than "
-            + "\(RecurrenceForms.stepLimit)")
+            + "\(unrolledStepLimit)")
       }
       self.steps = steps
       firstState = node.operandIfAny(5)

@@ -18,6 +18,9 @@ struct LoopKernel: Sendable {
 
   private init(_ settings: NodeSettings) throws {
     let graph = try settings.graph("body")
+    guard settings.node.inputs.prefix(2).contains(where: { $0 != nil }) else {
+      throw KernelProblem("neither a count nor a condition ends it")
+    }
     carriedCount = max(0, settings.node.inputs.count - 2)
     guard graph.inputs.count == carriedCount + 2, graph.outputs.count > carriedCount else {
       throw KernelProblem(
