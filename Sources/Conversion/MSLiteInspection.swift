@@ -26,21 +26,18 @@ public struct MSLiteInspection {
   private var inputs: [String] { model.subgraphs[0].inputs.map(described) }
   private var outputs: [String] { model.subgraphs[0].outputs.map(described) }
 
-  private var operatorCounts: [(name: String, count: Int)] {
-    var counts: [String: Int] = [:]
-    for node in model.nodes { counts[node.primitive.name, default: 0] += 1 }
-    return counts.map { (name: $0.key, count: $0.value) }
-      .sorted { ($1.count, $0.name) < ($0.count, $1.name) }
+  private var operatorCounts: [OperatorCount] {
+    OperatorCount.counts(of: model.nodes.map(\.primitive.name))
   }
 
-  private var constantTypes: [(name: String, tensors: Int, bytes: Int)] {
-    var types: [String: (tensors: Int, bytes: Int)] = [:]
-    for tensor in model.tensors where tensor.isConstant {
-      let old = types[tensor.elementType.name] ?? (0, 0)
-      types[tensor.elementType.name] = (old.tensors + 1, old.bytes + tensor.byteCount)
-    }
-    return types.map { (name: $0.key, tensors: $0.value.tensors, bytes: $0.value.bytes) }
-      .sorted { ($1.bytes, $0.name) < ($0.bytes, $1.name) }
+  private var constantTypes: [ConstantCount] {
+    ConstantCount.counts(
+      of: model.tensors.filter(\.isConstant).map { tensor in
+        (
+          type: tensor.elementType.name,
+          elements: TensorData.elementCount(of: tensor.dimensions) ?? 0, bytes: tensor.byteCount
+        )
+      })
   }
 
   private var quantizedCount: Int {
@@ -61,7 +58,7 @@ public struct MSLiteInspection {
         + operatorCounts.map { "\($0.name) \($0.count)" }.joined(separator: ", "))
     for type in constantTypes {
       lines.append(
-        "constants  \(type.name)   \(type.tensors) tensors   \(NumberText.bytes(type.bytes))")
+        "constants  \(type.type)   \(type.tensors) tensors   \(NumberText.bytes(type.bytes))")
     }
     lines.append(
       quantizedCount == 0
@@ -98,17 +95,8 @@ public struct MSLiteInspection {
         ("version", .string(model.version)),
         ("inputs", .array(inputs.map { .string($0) })),
         ("outputs", .array(outputs.map { .string($0) })),
-        ("operators", .object(operatorCounts.map { ($0.name, .integer($0.count)) })),
-        (
-          "constants",
-          .array(
-            constantTypes.map { type in
-              .object([
-                ("type", .string(type.name)), ("tensors", .integer(type.tensors)),
-                ("bytes", .integer(type.bytes)),
-              ])
-            })
-        ),
+        ("operators", OperatorCount.json(operatorCounts)),
+        ("constants", ConstantCount.json(constantTypes)),
         ("quantizedConstants", .integer(quantizedCount)),
         ("quantizationParameters", .integer(parameterCount)),
       ] + nodes)

@@ -14,9 +14,9 @@ public struct ModelInspection {
   /// Outputs, with type and shape.
   public let outputs: [String]
   /// How often each operator occurs, most frequent first.
-  public let operatorCounts: [(name: String, count: Int)]
+  public let operatorCounts: [OperatorCount]
   /// The constants by element type, most bytes first.
-  public let constantTypes: [(name: String, tensors: Int, elements: Int, bytes: Int)]
+  public let constantTypes: [ConstantCount]
   /// What quantization there is, in words.
   public let quantization: String
   /// Every node.
@@ -32,24 +32,13 @@ public struct ModelInspection {
     inputs = facts.inputs
     outputs = model.graph.outputs.map(ModelSurvey.describe)
     let all = model.graph.allGraphs.flatMap(\.nodes)
-    var counts: [String: Int] = [:]
-    for node in all {
-      let name = node.isStandard ? node.operatorType : node.domain + "." + node.operatorType
-      counts[name, default: 0] += 1
-    }
-    operatorCounts = counts.map { (name: $0.key, count: $0.value) }
-      .sorted { ($1.count, $0.name) < ($0.count, $1.name) }
-    var types: [String: (tensors: Int, elements: Int, bytes: Int)] = [:]
-    for (_, data) in ModelSurvey.constants(of: model) {
-      let old = types[data.elementType.name] ?? (0, 0, 0)
-      types[data.elementType.name] = (
-        old.tensors + 1, old.elements + data.elementCount, old.bytes + data.byteCount
-      )
-    }
-    constantTypes = types.map {
-      (name: $0.key, tensors: $0.value.tensors, elements: $0.value.elements, bytes: $0.value.bytes)
-    }.sorted { ($1.bytes, $0.name) < ($0.bytes, $1.name) }
-    quantization = ModelInspection.quantization(counts, all)
+    operatorCounts = OperatorCount.counts(
+      of: all.map { $0.isStandard ? $0.operatorType : $0.domain + "." + $0.operatorType })
+    constantTypes = ConstantCount.counts(
+      of: ModelSurvey.constants(of: model).map { _, data in
+        (type: data.elementType.name, elements: data.elementCount, bytes: data.byteCount)
+      })
+    quantization = ModelInspection.quantization(operatorCounts, all)
     nodes = all.map { node in
       InspectedNode(
         name: node.displayName, operatorType: node.operatorType,
@@ -57,18 +46,19 @@ public struct ModelInspection {
     }
   }
 
-  private static func quantization(_ counts: [String: Int], _ nodes: [Node]) -> String {
+  private static func quantization(_ counts: [OperatorCount], _ nodes: [Node]) -> String {
     let weightOnly = nodes.filter { node in
       node.isONNX("DequantizeLinear") && node.inputs.first??.constant != nil
     }.count
-    let named = counts.filter { name, _ in
-      ["QuantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"].contains(name)
-        || name.hasPrefix("QLinear") || name.hasSuffix("MatMulNBits")
+    let named = counts.filter { operators in
+      ["QuantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"].contains(
+        operators.name) || operators.name.hasPrefix("QLinear")
+        || operators.name.hasSuffix("MatMulNBits")
     }
     guard weightOnly > 0 || !named.isEmpty else { return "nothing" }
     var parts: [String] = []
     if weightOnly > 0 { parts.append("\(weightOnly) constants behind DequantizeLinear") }
-    parts += named.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+    parts += named.sorted { $0.name < $1.name }.map { "\($0.name) \($0.count)" }
     return parts.joined(separator: ", ")
   }
 
@@ -86,17 +76,8 @@ public struct ModelInspection {
         ),
         ("inputs", .array(inputs.map { .string($0) })),
         ("outputs", .array(outputs.map { .string($0) })),
-        ("operators", .object(operatorCounts.map { ($0.name, .integer($0.count)) })),
-        (
-          "constants",
-          .array(
-            constantTypes.map { type in
-              .object([
-                ("type", .string(type.name)), ("tensors", .integer(type.tensors)),
-                ("elements", .integer(type.elements)), ("bytes", .integer(type.bytes)),
-              ])
-            })
-        ),
+        ("operators", OperatorCount.json(operatorCounts)),
+        ("constants", ConstantCount.json(constantTypes)),
         ("quantization", .string(quantization)),
       ] + nodes)
   }

@@ -53,7 +53,7 @@ struct InspectCommand: ParsableCommand {
         + inspection.operatorCounts.map { "\($0.name) \($0.count)" }.joined(separator: ", "))
     for type in inspection.constantTypes {
       lines.append(
-        "constants  \(type.name)   \(type.tensors) tensors   \(NumberText.count(type.elements)) "
+        "constants  \(type.type)   \(type.tensors) tensors   \(NumberText.count(type.elements)) "
           + "elements   \(NumberText.bytes(type.bytes))")
     }
     lines.append("quantized  \(inspection.quantization)")
