@@ -24,6 +24,7 @@ struct Destination {
       settings.perChannelOperators = Destination.axisOperators
       settings.packsHalfBytes = false
       settings.hasOffsets = hasOffsets
+      settings.dequantizesForOthers = false
     }
     return settings
   }

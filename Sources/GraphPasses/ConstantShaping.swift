@@ -5,12 +5,15 @@ import ModelGraph
 public enum ConstantShaping {
   /// Changes the main graph; elements stay where they are.
   ///
-  /// - Complexity: O(nodes).
-  public static func apply(to graph: Graph) {
+  /// - Parameter others: makes constants of other operators' results too, where it can.
+  /// - Complexity: O(nodes), beside that of `others`.
+  public static func apply(
+    to graph: Graph, others: (Node) -> TensorData? = { _ in nil }
+  ) {
     var made: [Value] = []
     graph.nodes.removeAll { node in
       guard node.isStandard, node.outputs.count == 1, case let result?? = node.outputs.first,
-        let data = shaped(node)
+        let data = shaped(node) ?? others(node)
       else { return false }
       result.initializer = data
       made.append(result)
@@ -32,6 +35,7 @@ public enum ConstantShaping {
       switch node.operatorType {
       case "Identity": data.dimensions
       case "Reshape": integers.flatMap { reshaped(data.dimensions, $0, node) }
+      case "Squeeze": squeezed(data.dimensions, node.ints("axes") ?? integers, node)
       case "Unsqueeze": (node.ints("axes") ?? integers).flatMap { unsqueezed(data.dimensions, $0) }
       default: nil
       }
@@ -58,6 +62,17 @@ public enum ConstantShaping {
     else { return nil }
     result[open] = all / known
     return result
+  }
+
+  private static func squeezed(_ extents: [Int], _ axes: [Int64]?, _ node: Node) -> [Int]? {
+    guard let axes else {
+      return node.inputs.count > 1 && node.inputs[1] != nil ? nil : extents.filter { $0 != 1 }
+    }
+    let places = Set(axes.compactMap { Int(exactly: $0).map { $0 < 0 ? $0 + extents.count : $0 } })
+    guard places.allSatisfy({ extents.indices.contains($0) && extents[$0] == 1 }) else {
+      return nil
+    }
+    return extents.indices.filter { !places.contains($0) }.map { extents[$0] }
   }
 
   private static func unsqueezed(_ extents: [Int], _ axes: [Int64]) -> [Int]? {

@@ -58,7 +58,8 @@ public enum MSLiteTranslator {
     try refuseUnknown(model)
     try OperatorRewriting.apply(
       to: model.graph, version: model.standardOperatorVersion, inputShapes: inputShapes)
-    ConstantShaping.apply(to: model.graph)
+    var assembly = ConstantAssembly(for: model.graph)
+    ConstantShaping.apply(to: model.graph) { assembly.result(of: $0) }
     SoftmaxRejoining.apply(to: model.graph)
     ActivationRewrites.apply(to: model.graph)
     GeluJoining.apply(to: model.graph)

@@ -12,6 +12,8 @@ public enum FloatReason: Hashable, Sendable {
   case tooFewPerChannel(elements: Int, limit: Int)
   /// A lookup table whose scales would have to be its few rows', where they are too coarse.
   case fewRows(Int)
+  /// An operator that has no weights reads it too, and takes floats only.
+  case readByOthers(operatorType: String)
   case nonFinite
   case rangeTooWide
   case overridable
@@ -35,6 +37,7 @@ public enum FloatReason: Hashable, Sendable {
     case .tooFewPerChannel(let elements, let limit):
       "\(elements) elements a channel, over \(limit) pay with bias_correction"
     case .fewRows(let rows): "a table of \(rows) rows, and the format has no scales but theirs"
+    case .readByOthers(let type): "read by \(type) too, which takes floats only"
     case .nonFinite: "holds NaN or infinity"
     case .rangeTooWide: "values beyond what a float32 scale can span"
     case .overridable: "callers may feed another value"

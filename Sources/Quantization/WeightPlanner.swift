@@ -45,7 +45,7 @@ public struct WeightPlanner {
   /// - Complexity: O(nodes + bytes of weights).
   public func plan(_ model: Model) -> QuantizationPlan {
     let candidates = candidates(of: model)
-    let decisions = decisions(candidates)
+    let decisions = decisions(candidates, in: model.graph)
     let scans = scan(
       zip(candidates, decisions).map { candidate, decision in
         if case .quantize = decision { candidate.source } else { nil }
@@ -127,9 +127,30 @@ public struct WeightPlanner {
   }
 
   /// What the graph says of each candidate; the forecast of activations ends with it.
-  private func decisions(_ candidates: [Candidate]) -> [ConstantPlan.Decision] {
+  private func decisions(_ candidates: [Candidate], in graph: Graph) -> [ConstantPlan.Decision] {
     var forecast = ActivationForecast()
-    return candidates.map { decide($0, &forecast) }
+    let uses = settings.dequantizesForOthers ? nil : GraphUses(graph)
+    return candidates.map { candidate in
+      if let other = uses.flatMap({ otherReader(of: candidate, $0) }) {
+        return .stayFloat(.readByOthers(operatorType: other.operatorType))
+      }
+      return decide(candidate, &forecast)
+    }
+  }
+
+  /// An operator that reads a candidate, but not as weights.
+  private func otherReader(of candidate: Candidate, _ uses: GraphUses) -> Node? {
+    let known = Set(candidate.nodes.map(ObjectIdentifier.init))
+    var pending = [candidate.value]
+    while let value = pending.popLast() {
+      for node in uses.readers(of: value) where !known.contains(ObjectIdentifier(node)) {
+        guard node.isStandard, ["Cast", "Identity", "Transpose"].contains(node.operatorType) else {
+          return node
+        }
+        pending += node.outputs.compactMap { $0 }
+      }
+    }
+    return nil
   }
 
   private func decide(

@@ -45,6 +45,8 @@ public struct WeightQuantizationSettings: Sendable {
   public var packsHalfBytes = true
   /// Whether channels have offsets, where scales are corrected.
   public var hasOffsets = false
+  /// Whether operators that have no weights can read integers, made float for them.
+  public var dequantizesForOthers = true
   /// Weights of a matrix product that share a scale; nil for those of a channel.
   public var groupSize: Int?
   /// Nodes whose weights stay float.

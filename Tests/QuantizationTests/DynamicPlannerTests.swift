@@ -96,6 +96,38 @@ import Testing
     }
   }
 
+  /// Weights in a `.ms` file are integers for all that read them, or for none.
+  @Test func aProductThatSharesWithAFloatOneIsFloatInMindSporeLite() {
+    let model = model()
+    let weights = constant("shared", [32, 32])
+    model.graph.initializers.append(weights)
+    for name in ["left", "right"] {
+      model.graph.nodes.append(
+        Node(
+          name: name, operatorType: "MatMul", inputs: [model.graph.inputs[0], weights],
+          outputs: [Value(name: name + "_out")]))
+    }
+    var settings = WeightQuantizationSettings(bits: 8, minWeightChannel: 0)
+    func products(_ target: DynamicTarget) -> [String] {
+      DynamicPlanner(
+        settings, .activationLayerWeightChannel, for: target, pool: WorkerPool(threads: 1)
+      ).plan(model).products.map(\.node.name).filter { ["left", "right"].contains($0) }
+    }
+    #expect(products(.mindSporeLite) == ["left", "right"])
+    let lookup = Node(
+      name: "rows", operatorType: "Gather", inputs: [weights, Value(name: "row_ids")],
+      outputs: [Value(name: "rows_out")])
+    model.graph.nodes.append(lookup)
+    #expect(products(.onnx) == ["left", "right"])
+    #expect(products(.mindSporeLite).isEmpty)
+    lookup.setAttribute("axis", .int(1))
+    #expect(products(.mindSporeLite) == ["left", "right"])
+    model.graph.nodes.removeLast()
+    settings.skipped = [NodePattern("left")]
+    #expect(products(.onnx) == ["right"])
+    #expect(products(.mindSporeLite).isEmpty)
+  }
+
   @Test func aSkippedProductStaysFloat() {
     let plan = plan(skipped: ["prod*"])
     #expect(plan.products.map(\.node.name) == ["tied", "dense"])

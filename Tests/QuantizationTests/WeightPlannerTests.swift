@@ -132,6 +132,21 @@ import Testing
     #expect(plan.constants.map(\.value.name) == ["w"])
   }
 
+  @Test func whatOthersReadStaysFloatWhereTheyTakeNoIntegers() {
+    let model = model(weights: weights([40, 30]))
+    let (table, moved) = (model.graph.initializers[0], Value(name: "moved"))
+    model.graph.nodes += [
+      Node(operatorType: "Transpose", inputs: [table], outputs: [moved]),
+      Node(operatorType: "Add", inputs: [moved, moved], outputs: [Value(name: "sum")]),
+    ]
+    #expect(recipe(model, eightBits) != nil)
+    var settings = eightBits
+    settings.dequantizesForOthers = false
+    #expect(reason(model, settings) == .readByOthers(operatorType: "Add"))
+    model.graph.nodes.removeLast()
+    #expect(recipe(model, settings) != nil)
+  }
+
   @Test func aLookupTableOfFewRowsHasItsScalesAlongTheRow() {
     let settings = WeightQuantizationSettings(bits: 8, biasCorrection: false)
     let few = model("Gather", weights: weights([2, 64]), weightInput: 0)

@@ -25,13 +25,17 @@ public struct DynamicTarget: Sendable {
   var takesTableZeroPoints: Bool
   /// Whether a table's scales can only be one for each row, or one for all.
   var scalesTableRowsOnly: Bool
+  /// Whether an operator that stays float can read the integers of another.
+  var dequantizesForOthers: Bool
 
   /// ONNX's MatMulInteger, and lookups that multiply by scales alone.
   public static let onnx = DynamicTarget(
-    pairSumLimit: 128, takesTableZeroPoints: false, scalesTableRowsOnly: false)
+    pairSumLimit: 128, takesTableZeroPoints: false, scalesTableRowsOnly: false,
+    dequantizesForOthers: true)
   /// MindSpore Lite's products of int8 matrices, and tables that are made float at loading.
   public static let mindSporeLite = DynamicTarget(
-    pairSumLimit: nil, takesTableZeroPoints: true, scalesTableRowsOnly: true)
+    pairSumLimit: nil, takesTableZeroPoints: true, scalesTableRowsOnly: true,
+    dequantizesForOthers: false)
 }
 
 /// A matrix product whose activation becomes integers while the model runs.

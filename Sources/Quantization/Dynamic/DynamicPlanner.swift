@@ -36,6 +36,7 @@ public struct DynamicPlanner {
   public func plan(_ model: Model, activations: [String: ActivationFacts] = [:]) -> DynamicPlan {
     var unfiltered = settings
     unfiltered.biasCorrection = false
+    unfiltered.dequantizesForOthers = target.dequantizesForOthers
     let constants = WeightPlanner(unfiltered, pool: pool).plan(model).constants
     var known: [ObjectIdentifier: ConstantPlan] = [:]
     for constant in constants { known[ObjectIdentifier(constant.value)] = constant }
@@ -71,6 +72,9 @@ public struct DynamicPlanner {
         }
         plan.recurrences.append(recurrence)
       }
+    }
+    if !target.dequantizesForOthers {
+      for weights in leaveShared(&plan, known) { axes[weights] = nil }
     }
     for inner in model.graph.allGraphs.dropFirst() {
       for node in inner.nodes where DynamicPlanner.hasWeights(node) {
@@ -161,6 +165,30 @@ public struct DynamicPlanner {
       source.constant?.dimensions.count == 2, node.ints("perm") ?? [1, 0] == [1, 0]
     else { return nil }
     return (source, true)
+  }
+
+  /// Leaves products float whose weights an operator reads that stays float, or a lookup that takes
+  /// their scales to be those of other channels.
+  ///
+  /// - Returns: those weights.
+  private func leaveShared(
+    _ plan: inout DynamicPlan, _ known: [ObjectIdentifier: ConstantPlan]
+  ) -> Set<ObjectIdentifier> {
+    let integers = Set(plan.products.map { ObjectIdentifier($0.node) })
+    func isShared(_ product: DynamicProduct) -> Bool {
+      let readers = known[ObjectIdentifier(product.weights)]?.nodes ?? []
+      return readers.contains { reader in
+        guard reader.operatorType == "Gather" else {
+          return !integers.contains(ObjectIdentifier(reader))
+        }
+        return strategy.scalesChannels
+          && (reader.int("axis") ?? 0) != (product.isTransposed ? 0 : 1)
+      }
+    }
+    let shared = plan.products.filter(isShared)
+    plan.products.removeAll(where: isShared)
+    plan.floats += shared.map { ($0.node, .sharedWeights) }
+    return Set(shared.map { ObjectIdentifier($0.weights) })
   }
 
   // MARK: Constants
