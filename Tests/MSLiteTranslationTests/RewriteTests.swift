@@ -1,3 +1,4 @@
+import Inference
 import ModelFormats
 import ModelGraph
 import Support
@@ -115,11 +116,63 @@ import Testing
   }
 
   @Test(arguments: [
-    "Hardmax", "Loop", "LRN", "GroupNormalization", "OneHot", "TopK", "Compress", "If",
+    "Hardmax", "ConvTranspose", "Gemm", "Loop", "LRN", "GroupNormalization", "OneHot", "TopK",
+    "Compress", "If",
     "ScatterElements", "DepthToSpace", "GRU", "Trilu", "CumSum",
   ])
   func whatLacksInputsOrSettingsIsRefused(type: String) {
     #expect(throws: Failure.self) { try operators(graph(type, [("x", nil)])) }
+  }
+
+  /// What the graph computes before its operators are written in others, and after.
+  private func results(_ graph: Graph, _ feed: TensorData) throws -> [[Float]] {
+    func run() throws -> [Float] {
+      let model = Model(
+        graph: graph, operatorSets: [.init(domain: "", version: 18)], formatVersion: 8)
+      let results = try InferenceSession(model: model).run(["x": feed])
+      return try #require(results.first?.data.float32Values)
+    }
+    let before = try run()
+    try OperatorRewriting.apply(to: graph, version: 18, inputShapes: [:])
+    return [before, try run()]
+  }
+
+  @Test(arguments: [(Float(-2), Float(0.5)), (1, 3), (4, 0), (0.25, 1)])
+  func factorsOfAProductAreAppliedToWhatItReads(alpha: Float, beta: Float) throws {
+    let graph = graph(
+      "Gemm", [("x", [2, 3])], constants: [weights([4, 3]), weights([4])],
+      [
+        Attribute("alpha", .float(alpha)), Attribute("beta", .float(beta)),
+        Attribute("transB", .int(1)),
+      ])
+    let found = try results(
+      graph, TensorData(float32: [1, 2, 3, 4, 5, 6], dimensions: [2, 3]))
+    #expect(found[0] == found[1])
+    let product = try #require(graph.nodes.first { $0.operatorType == "Gemm" })
+    #expect(product.name == "n" && product.float("alpha") == nil && product.float("beta") == nil)
+  }
+
+  @Test func groupsOfATransposedConvolutionAreWrittenOneByOne() throws {
+    let graph = graph(
+      "ConvTranspose", [("x", [1, 4, 3, 3])], constants: [weights([4, 3, 2, 2]), weights([6])],
+      [Attribute("group", .int(2)), Attribute("strides", .ints([2, 1]))])
+    let found = try results(graph, weights([1, 4, 3, 3]))
+    #expect(found[0] == found[1] && found[0].count == 144)
+    #expect(graph.nodes.count { $0.operatorType == "ConvTranspose" } == 2)
+    #expect(graph.nodes.last?.operatorType == "Concat")
+    let depthwise = self.graph(
+      "ConvTranspose", [("x", [1, 4, 3, 3])], constants: [weights([4, 1, 2, 2])],
+      [Attribute("group", .int(4))])
+    _ = try results(depthwise, weights([1, 4, 3, 3]))
+    #expect(depthwise.nodes.map(\.operatorType) == ["ConvTranspose"])
+  }
+
+  @Test(arguments: [(-1, [0, 1, 0, 1, 0, 0]), (0, [0, 1, 1, 1, 0, 0])] as [(Int64, [Float])])
+  func theFirstOfTheGreatestIsOne(axis: Int64, expected: [Float]) throws {
+    let graph = graph("Hardmax", [("x", [2, 3])], [Attribute("axis", .int(axis))])
+    let found = try results(
+      graph, TensorData(float32: [1, 7, 5, 3, 2, 3], dimensions: [2, 3]))
+    #expect(found == [expected, expected])
   }
 
   private func choice(_ elseExtents: [Int], condition: TensorData?) -> Graph {

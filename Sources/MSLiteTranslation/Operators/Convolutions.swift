@@ -37,9 +37,6 @@ enum Convolutions {
     let group = node.int("group") ?? 1
     let (inner, overflow) = Int64(extents[1]).multipliedReportingOverflow(by: group)
     guard group > 0, !overflow else { throw node.refused("it has \(group) groups") }
-    if isTransposed, group > 1, extents[1] != 1 || group != extents[0] {
-      throw node.refused("it has \(group) groups of several channels")
-    }
     var settings = window.settings
     settings["kernel_size"] = .ints(window.kernel)
     settings["stride"] = .ints(window.strides)

@@ -28,7 +28,6 @@ enum Products {
   }
 
   private static let gemm: OperatorTranslation = { @Sendable (translation, node) throws(Failure) in
-    guard (node.float("alpha") ?? 1) == 1 else { throw node.refused("alpha is not 1") }
     let weights = try node.operand(1)
     let isTurned = (node.int("transB") ?? 0) != 0
     var inputs = [
@@ -41,7 +40,6 @@ enum Products {
     guard let bias = node.operandIfAny(2) else {
       return translation.emit(primitive, inputs, for: node)
     }
-    guard (node.float("beta") ?? 1) == 1 else { throw node.refused("beta is not 1") }
     let columns = translation.facts.of(weights).shape.flatMap {
       $0.count == 2 ? $0[isTurned ? 0 : 1] : nil
     }

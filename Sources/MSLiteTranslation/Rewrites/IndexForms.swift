@@ -5,7 +5,7 @@ import Support
 enum IndexForms {
   static let rewrites: [String: OperatorRewrite] = [
     "OneHot": oneHot, "Trilu": triangle, "ScatterElements": scatter, "Compress": compress,
-    "Size": size,
+    "Size": size, "Hardmax": hardmax,
   ]
 
   /// The numbers from 0 on are compared with the indices, negative ones counted from the end.
@@ -28,18 +28,39 @@ enum IndexForms {
     let wrapped = writer.add(
       "Where", [isNegative, writer.add("Add", [whole, number(depth)]), whole])
     let column = writer.add("Unsqueeze", [wrapped, writer.integers([axis])])
-    var extents = Array(repeating: 1, count: rank)
-    extents[axis] = Int(depth)
-    let counting = Array(0..<Int32(depth)).map { Int64($0).littleEndian }
-    let numbers = writer.constant(
-      TensorData(
-        elementType: .int64, dimensions: extents,
-        storage: .packed(Bytes(counting.withUnsafeBytes(Array.init)))))
-    let isHot = writer.add("Equal", [column, numbers])
+    let isHot = writer.add("Equal", [column, numbers(Int(depth), along: axis, rank, &writer)])
     func value(_ index: Int) -> Value {
       writer.add("Gather", [values, number(Int64(index))], [Attribute("axis", .int(0))])
     }
     writer.finish("Where", [isHot, value(1), value(0)])
+  }
+
+  /// The numbers from 0 on, along one of `rank` axes.
+  private static func numbers(
+    _ count: Int, along axis: Int, _ rank: Int, _ writer: inout NodeWriter
+  ) -> Value {
+    var extents = Array(repeating: 1, count: rank)
+    extents[axis] = count
+    let counting = (0..<Int64(count)).map(\.littleEndian)
+    return writer.constant(
+      TensorData(
+        elementType: .int64, dimensions: extents,
+        storage: .packed(Bytes(counting.withUnsafeBytes(Array.init)))))
+  }
+
+  /// One where the first of the greatest is, zero elsewhere.
+  private static let hardmax: OperatorRewrite = { @Sendable (writer) throws(Failure) in
+    let x = try writer.node.operand(0)
+    let rank = try writer.rank(x)
+    guard let axis = ShapeRules.axis(writer.node.int("axis") ?? -1, rank: rank),
+      let count = writer.known(x).shape?[axis], (1...1 << 20).contains(count)
+    else {
+      throw writer.node.refused("the extent of its axis isn't known; state it with --inputShape")
+    }
+    let place = writer.add(
+      "ArgMax", [x], [Attribute("axis", .int(Int64(axis))), Attribute("keepdims", .int(1))])
+    let isFirst = writer.add("Equal", [place, numbers(count, along: axis, rank, &writer)])
+    writer.finish("Cast", [isFirst], [Attribute("to", .int(Int64(ElementType.float32.onnxCode)))])
   }
 
   /// A constant matrix of what is kept.

@@ -8,7 +8,7 @@ typealias OperatorRewrite = @Sendable (_ writer: inout NodeWriter) throws(Failur
 enum OperatorRewriting {
   static let rewrites: [String: OperatorRewrite] = [
     FunctionForms.rewrites, NormalizationForms.rewrites, IndexForms.rewrites,
-    RecurrenceForms.rewrites, ["Einsum": EinsumForm.rewrite],
+    RecurrenceForms.rewrites, ProductForms.rewrites, ["Einsum": EinsumForm.rewrite],
   ].reduce(into: [:]) { $0.merge($1) { first, _ in first } }
 
   /// - Parameter inputShapes: shapes of inputs that the model leaves open, by name.
