@@ -66,26 +66,44 @@ struct ConstantAssembly {
     guard let count = TensorData.elementCount(of: extents), count > 0, count * width <= room else {
       return nil
     }
-    let whole = indices.indices.reversed().prefix { extents[$0] == source.dimensions[$0] }
-    let inner =
-      whole.last.map { axis in
-        zip(axis..., indices[axis...]).allSatisfy { $1 == Array(0..<source.dimensions[$0]) }
-          ? axis : indices.count
-      } ?? indices.count
+    var inner = extents.count
+    while inner > 0, indices[inner - 1] == Array(0..<source.dimensions[inner - 1]) { inner -= 1 }
+    guard inner > 0 else { return source }
+    let axis = inner - 1
     let block = extents[inner...].reduce(width, *)
+    let runs = ConstantAssembly.runs(indices[axis])
     var places = [0]
-    for axis in 0..<inner {
+    for outer in 0..<axis {
       places = places.flatMap { place in
-        indices[axis].map { place * source.dimensions[axis] + $0 }
+        indices[outer].map { place * source.dimensions[outer] + $0 }
       }
     }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(count * width)
     packed.withUnsafeBytes { all in
-      for place in places { bytes.append(contentsOf: all[place * block..<(place + 1) * block]) }
+      for place in places {
+        let start = place * source.dimensions[axis]
+        for run in runs {
+          bytes.append(
+            contentsOf: all[(start + run.lowerBound) * block..<(start + run.upperBound) * block])
+        }
+      }
     }
     return TensorData(
       elementType: source.elementType, dimensions: extents, storage: .packed(Bytes(bytes)))
+  }
+
+  /// Indices as ranges of consecutive ones.
+  private static func runs(_ indices: [Int]) -> [Range<Int>] {
+    var runs: [Range<Int>] = []
+    for index in indices {
+      if let last = runs.last, last.upperBound == index {
+        runs[runs.count - 1] = last.lowerBound..<index + 1
+      } else {
+        runs.append(index..<index + 1)
+      }
+    }
+    return runs
   }
 
   /// The indices that a Slice with constant bounds takes along each axis.
@@ -95,9 +113,7 @@ struct ConstantAssembly {
     let axes = node.operandIfAny(3) == nil ? Array(0..<Int64(starts.count)) : integers(3)
     let steps = node.operandIfAny(4) == nil ? starts.map { _ in 1 } : integers(4)
     guard let axes, let steps,
-      [ends.count, axes.count, steps.count]
-        == Array(
-          repeating: starts.count, count: 3)
+      [ends, axes, steps].allSatisfy({ $0.count == starts.count })
     else { return nil }
     var ranges = extents.map { Array(0..<$0) }
     for (index, axis) in axes.enumerated() {
