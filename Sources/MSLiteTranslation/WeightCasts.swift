@@ -41,10 +41,20 @@ enum WeightCasts {
       guard case .quantized = tensor.content else { continue }
       axes[index] = tensor.channelAxis ?? 0
     }
-    for node in model.nodes where !readers.contains(node.primitive.name) {
+    for node in model.nodes where !readers.contains(node.primitive.name) || isGrouped(node, model) {
       for input in node.inputs { axes[input] = nil }
     }
     return axes
+  }
+
+  /// Whether this is a convolution in groups of several channels: its kernel takes its weights apart
+  /// before the model runs.
+  private static func isGrouped(_ node: MSLiteNode, _ model: MSLiteModel) -> Bool {
+    guard node.primitive.name == "Conv2DFusion", node.inputs.count > 1,
+      let group = node.int("group"), group > 1
+    else { return false }
+    let extents = model.tensors[node.inputs[1]].dimensions
+    return extents.last != 1 || extents.first.map(Int64.init) != group
   }
 
   /// A Gather that finds integers, and the cast that makes what it made.

@@ -110,6 +110,33 @@ extension TranslationTests {
     #expect(scales.dimensions == [1, 4])
   }
 
+  /// A row is an image of one row: its channels stay the last axis.
+  @Test func theAxisOfAOneRowKernelIsThatOfItsImage() throws {
+    let graph = Graph()
+    let x = input(graph, "x", [.fixed(1), .fixed(4), .fixed(7)])
+    let weights = quantized(graph, "w", [4, 3, 2], axis: 1)
+    var options = MSLiteTranslator.Options()
+    options.castsWeights = true
+    let model = try translate(
+      graph, [node(graph, "ConvTranspose", [x, weights])], options: options)
+    let cast = try #require(model.nodes.first { $0.primitive.name == "QuantDTypeCast" })
+    #expect(cast.primitive.settings["axis"] == .int(3))
+    #expect(model.tensors[cast.inputs[0]].dimensions == [4, 1, 2, 3])
+  }
+
+  @Test func weightsOfGroupsAreCastAtLoading() throws {
+    let graph = Graph()
+    let x = input(graph, "x", [.fixed(1), .fixed(4), .fixed(5), .fixed(5)])
+    let weights = quantized(graph, "w", [4, 2, 3, 3], axis: 0)
+    var options = MSLiteTranslator.Options()
+    options.castsWeights = true
+    let grouped = node(graph, "Conv", [x, weights])
+    let maker = try #require(grouped.producer)
+    maker.setAttribute("group", .int(2))
+    let model = try translate(graph, [grouped], options: options)
+    #expect(!operators(model).contains("QuantDTypeCast"))
+  }
+
   @Test func rowsOfATableAreFoundAsIntegersAndCastThen() throws {
     let graph = Graph()
     let x = input(graph, "x", [.fixed(5), .fixed(3)])

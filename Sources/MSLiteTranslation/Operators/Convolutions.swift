@@ -72,6 +72,7 @@ enum Convolutions {
         try Constants.tensor(data, name: translation.unique(weights.name), order: order)
       }
     tensor.dimensions.insert(1, at: 1)
+    tensor.channelAxis = tensor.channelAxis.map { $0 > 0 ? $0 + 1 : 0 }
     return translation.add(tensor)
   }
 }
