@@ -119,7 +119,7 @@ import Testing
     let profile = TargetProfile.ascend
     #expect(profile.activationIntegers == -128...127 && profile.activationType == .int8)
     #expect(!profile.hasSymmetricActivations && profile.movers.isEmpty)
-    #expect(plan.operations.allSatisfy { profile.takesChannelScales($0.node) })
+    #expect(plan.operations.allSatisfy { profile.takesChannelScales($0.node, rank: 2) })
     settings.minWeightChannel = 4
     #expect(FullPlanner(settings).plan(graph).operations.first?.node.name == "small")
   }
@@ -244,8 +244,20 @@ import Testing
       let graphPlan = plan(profile, result)
       let types = graphPlan.operations.map(\.node.operatorType)
       #expect(types == ["Conv", "Gemm"])
-      #expect(graphPlan.operations.map { profile.takesChannelScales($0.node) } == [true, false])
+      let takesScales = graphPlan.operations.map { profile.takesChannelScales($0.node, rank: 2) }
+      #expect(takesScales == [true, false])
     }
     #expect(plan(.kirin, result).functions.isEmpty)
+  }
+
+  /// ONNX Runtime's fused kernel refuses a scale for each column of several matrices.
+  @Test func productsWithSeveralMatricesHaveOneScale() {
+    let product = Node(operatorType: "MatMul")
+    let convolution = Node(operatorType: "Conv")
+    let profile = TargetProfile.onnxRuntime
+    #expect(profile.takesChannelScales(product, rank: 2))
+    #expect(!profile.takesChannelScales(product, rank: 3))
+    #expect(profile.takesChannelScales(convolution, rank: 4))
+    #expect(!TargetProfile.digitalSignalProcessor.takesChannelScales(product, rank: 2))
   }
 }

@@ -71,11 +71,12 @@ struct OperationEncoder: @unchecked Sendable {
       operation.adding != nil
         || settings.biasCorrection && settings.profile.quantizesBiases && outputFactors == nil
       ? FollowingBias(node, channels: layout.channels, uses) : nil
+    let hasChannels =
+      settings.perChannel
+      && settings.profile.takesChannelScales(node, rank: source.dimensions.count)
     var recipe = WeightRecipe(
       storage: QuantizedStorage(
-        bits: 8, elementType: .int8,
-        axis: settings.perChannel && settings.profile.takesChannelScales(node)
-          ? operation.channelAxis : nil),
+        bits: 8, elementType: .int8, axis: hasChannels ? operation.channelAxis : nil),
       layout: layout, range: .maxMin, round: settings.roundMethod,
       correctsScale: settings.biasCorrection)
     recipe.isSymmetric = true

@@ -62,9 +62,11 @@ public struct TargetProfile: Sendable {
     node.isStandard && movers.contains(node.operatorType)
   }
 
-  /// Whether an operator's weights may have a scale for each output channel.
-  public func takesChannelScales(_ node: Node) -> Bool {
-    perChannelOperators?.contains(node.operatorType) ?? true
+  /// Whether an operator's weights of so many axes may have a scale for each output channel. ONNX
+  /// Runtime fuses products with several matrices into a kernel that refuses those of their columns.
+  public func takesChannelScales(_ node: Node, rank: Int) -> Bool {
+    (node.operatorType != "MatMul" || rank <= 2)
+      && perChannelOperators?.contains(node.operatorType) ?? true
   }
 
   /// ONNX Runtime's processor kernels: uint8 activations with a zero point, int8 weights without.
