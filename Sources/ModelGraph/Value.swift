@@ -30,6 +30,12 @@ public final class Value {
   /// Makes a value without type, constant or producer.
   public init(name: String) { self.name = name }
 
+  /// Makes a constant.
+  public convenience init(name: String, initializer: TensorData) {
+    self.init(name: name)
+    self.initializer = initializer
+  }
+
   /// The constant elements, whether an initializer or a Constant node holds them; nil when the
   /// value isn't known before the model runs.
   public var constant: TensorData? { initializer ?? producer?.constantOutput }

@@ -5,12 +5,6 @@ import Testing
 @testable import Inference
 
 @Suite struct ControlFlowTests {
-  private func constant(_ name: String, _ data: TensorData) -> Value {
-    let value = Value(name: name)
-    value.initializer = data
-    return value
-  }
-
   private func node(
     _ type: String, _ inputs: [Value?], _ outputs: [Value], _ attributes: [Attribute] = []
   ) -> Node {
@@ -71,7 +65,7 @@ import Testing
     let graph = Graph(name: "g")
     let (first, sequence) = (Value(name: "first"), Value(name: "sequence"))
     let (last, all) = (Value(name: "last"), Value(name: "all"))
-    let lengths = constant("lengths", TensorData(int64: [2, 1]))
+    let lengths = Value(name: "lengths", initializer: TensorData(int64: [2, 1]))
     graph.inputs = [first, sequence]
     graph.outputs = [last, all]
     graph.initializers = [lengths]
@@ -98,9 +92,10 @@ import Testing
     let body = Graph(name: "body")
     let (turn, before, state) = (Value(name: "turn"), Value(name: "before"), Value(name: "state"))
     let (next, copy) = (Value(name: "next"), Value(name: "copy"))
-    let after = constant(
-      "after",
-      TensorData(elementType: .bool, dimensions: [], storage: .packed(Bytes([goesOn ? 1 : 0]))))
+    let after = Value(
+      name: "after",
+      initializer:
+        TensorData(elementType: .bool, dimensions: [], storage: .packed(Bytes([goesOn ? 1 : 0]))))
     body.initializers = [after]
     body.inputs = [turn, before, state]
     body.nodes = [node("Mul", [state, factor], [next]), node("Identity", [state], [copy])]
@@ -116,9 +111,10 @@ import Testing
 
   @Test func aLoopEndsByCountOrByCondition() throws {
     let feeds = ["start": Tensor([], [Float(1)]), "factor": Tensor([], [Float(3)])]
-    let three = constant("limit", TensorData(int64: [3], isScalar: true))
-    let truth = constant(
-      "truth", TensorData(elementType: .bool, dimensions: [], storage: .packed(Bytes([1]))))
+    let three = Value(name: "limit", initializer: TensorData(int64: [3], isScalar: true))
+    let truth = Value(
+      name: "truth",
+      initializer: TensorData(elementType: .bool, dimensions: [], storage: .packed(Bytes([1]))))
     var results = try run(loop(limit: three, condition: nil, goesOn: false), feeds)
     #expect(results[0].array(Float.self) == [27])
     #expect(results[1].array(Float.self) == [1, 3, 9])
@@ -126,7 +122,7 @@ import Testing
     #expect(results[1].array(Float.self) == [1])
     results = try run(loop(limit: nil, condition: truth, goesOn: false), feeds)
     #expect(results[0].array(Float.self) == [3])
-    let never = constant("limit", TensorData(int64: [-1], isScalar: true))
+    let never = Value(name: "limit", initializer: TensorData(int64: [-1], isScalar: true))
     results = try run(loop(limit: never, condition: truth, goesOn: true), feeds)
     #expect(results[0].array(Float.self) == [1])
     #expect(results[1].count == 0)
@@ -141,7 +137,7 @@ import Testing
     func branch(_ type: String, _ shape: [Int64]) -> Graph {
       let result = Value(name: type)
       let inner = Graph(name: type)
-      let target = constant("shape", TensorData(int64: shape))
+      let target = Value(name: "shape", initializer: TensorData(int64: shape))
       inner.initializers = [target]
       inner.nodes = [
         node("Reshape", [input, target], [result])

@@ -7,12 +7,6 @@ import Testing
 
 /// Constants put together from others, against the engine's Concat and Slice.
 @Suite struct ConstantAssemblyTests {
-  private func constant(_ name: String, _ data: TensorData) -> Value {
-    let value = Value(name: name)
-    value.initializer = data
-    return value
-  }
-
   private func numbers(_ extents: [Int], from first: Int = 0) -> TensorData {
     let count = extents.reduce(1, *)
     return TensorData(
@@ -44,7 +38,7 @@ import Testing
     var extents = [[2, 3, 4], [2, 3, 4], [2, 3, 4]]
     for index in extents.indices { extents[index][axis < 0 ? 2 : Int(axis)] = index + 1 }
     let parts = extents.enumerated().map { index, shape in
-      constant("p\(index)", numbers(shape, from: 100 * index))
+      Value(name: "p\(index)", initializer: numbers(shape, from: 100 * index))
     }
     try check(
       Node(
@@ -59,11 +53,12 @@ import Testing
   ])
   func partsAreCutOut(bounds: ([Int64], [Int64], [Int64], [Int64])) throws {
     let inputs = [bounds.0, bounds.1, bounds.2, bounds.3].enumerated().map { index, values in
-      constant("b\(index)", TensorData(int64: values))
+      Value(name: "b\(index)", initializer: TensorData(int64: values))
     }
     try check(
       Node(
-        operatorType: "Slice", inputs: [constant("x", numbers([3, 4, 5]))] + inputs,
+        operatorType: "Slice",
+        inputs: [Value(name: "x", initializer: numbers([3, 4, 5]))] + inputs,
         outputs: [Value(name: "y")]))
   }
 
@@ -72,7 +67,10 @@ import Testing
   }
 
   @Test func whatDoesNotFitStays() {
-    let (wide, high) = (constant("a", numbers([2, 3])), constant("b", numbers([3, 3])))
+    let (wide, high) = (
+      Value(name: "a", initializer: numbers([2, 3])),
+      Value(name: "b", initializer: numbers([3, 3]))
+    )
     let node = Node(
       operatorType: "Concat", inputs: [wide, high], outputs: [Value(name: "y")],
       attributes: [Attribute("axis", .int(1))])
@@ -88,7 +86,7 @@ import Testing
   /// A constant that is put beside itself 40 times over would take 2^40 times its bytes.
   @Test func doublingEnds() {
     let graph = Graph(name: "g")
-    var last = constant("a", numbers([64]))
+    var last = Value(name: "a", initializer: numbers([64]))
     graph.initializers = [last]
     var assembly = ConstantAssembly(for: graph)
     var made = 0
@@ -98,7 +96,7 @@ import Testing
         attributes: [Attribute("axis", .int(0))])
       guard let data = assembly.result(of: node) else { break }
       made += data.byteCount
-      last = constant("y\(index)", data)
+      last = Value(name: "y\(index)", initializer: data)
     }
     #expect(made > 0 && made <= 2 << 20)
   }

@@ -16,12 +16,6 @@ import Testing
     return value
   }
 
-  private func constant(_ name: String, _ data: TensorData) -> Value {
-    let value = Value(name: name)
-    value.initializer = data
-    return value
-  }
-
   private func truth(_ isTrue: Bool) -> TensorData {
     TensorData(
       elementType: .bool, dimensions: [], storage: .packed(Bytes([isTrue ? 1 : 0])))
@@ -43,7 +37,7 @@ import Testing
     let (product, next, on) = (Value(name: "product"), Value(name: "next"), Value(name: "on"))
     body.nodes = [make("Mul", [state, weights], product), make("Add", [product, x], next)]
     if let last {
-      let bound = constant("bound", scalar(last))
+      let bound = Value(name: "bound", initializer: scalar(last))
       body.initializers = [bound]
       body.nodes.append(make("Less", [step, bound], on))
     } else {
@@ -56,11 +50,11 @@ import Testing
   private func loop(count: Int64?, until last: Int64? = nil, condition: Bool? = nil) -> Graph {
     let graph = Graph(name: "g")
     let x = value("x", [2])
-    let weights = constant("weights", TensorData(float32: [0.5, -2]))
+    let weights = Value(name: "weights", initializer: TensorData(float32: [0.5, -2]))
     graph.inputs = [x]
     graph.initializers = [weights]
-    let limit = count.map { constant("count", scalar($0)) }
-    let given = condition.map { constant("given", truth($0)) }
+    let limit = count.map { Value(name: "count", initializer: scalar($0)) }
+    let given = condition.map { Value(name: "given", initializer: truth($0)) }
     graph.initializers += [limit, given].compactMap { $0 }
     graph.outputs = [value("y", [2]), Value(name: "rows")]
     graph.nodes = [
@@ -116,7 +110,7 @@ import Testing
     let inner = graph.nodes[0]
     let outer = Graph(name: "outer")
     let state = value("outer_state", [2])
-    let own = constant("own", TensorData(float32: [1, 3]))
+    let own = Value(name: "own", initializer: TensorData(float32: [1, 3]))
     outer.inputs = [value("i", [], .int64), value("c", [], .bool), state]
     outer.initializers = [own]
     let (scaled, tensor) = (Value(name: "scaled"), Value(name: "tensor"))
@@ -137,7 +131,8 @@ import Testing
     graph.nodes = [
       Node(
         name: "outer", operatorType: "Loop",
-        inputs: [constant("three", scalar(3)), nil, graph.inputs[0]], outputs: [result],
+        inputs: [Value(name: "three", initializer: scalar(3)), nil, graph.inputs[0]],
+        outputs: [result],
         attributes: [Attribute("body", .graph(outer))])
     ]
     graph.initializers += graph.nodes[0].inputs.prefix(1).compactMap { $0 }
@@ -155,7 +150,7 @@ import Testing
   @Test func aScanGoesEitherWayAlongItsAxes() throws {
     let graph = Graph(name: "g")
     let x = value("x", [2, 3])
-    let first = constant("first", TensorData(float32: [1, 2]))
+    let first = Value(name: "first", initializer: TensorData(float32: [1, 2]))
     let body = Graph(name: "body")
     body.inputs = [value("state", [2]), value("column", [2])]
     let (next, row) = (Value(name: "next"), Value(name: "row"))

@@ -108,8 +108,7 @@ struct ControlFlowInlining {
 
   /// A constant.
   mutating func constant(_ data: TensorData, named base: String) -> Value {
-    let value = Value(name: names.make(base))
-    value.initializer = data
+    let value = Value(name: names.make(base), initializer: data)
     adopt([value])
     return value
   }

@@ -74,8 +74,8 @@ struct NodeWriter {
 
   /// A constant.
   func constant(_ data: TensorData) -> Value {
-    let value = Value(name: "\(base)/constant\(graph.initializers.count)")
-    value.initializer = data
+    let value = Value(
+      name: "\(base)/constant\(graph.initializers.count)", initializer: data)
     graph.initializers.append(value)
     return value
   }
